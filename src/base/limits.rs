@@ -1,0 +1,1 @@
+//! Bounds of queues, buffers and loops, each with its unit and its reason.

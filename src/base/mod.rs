@@ -1,0 +1,8 @@
+//! Ground floor: numbers, bytes, time and limits that every other layer may use.
+
+pub mod blob;
+pub mod glob;
+pub mod limits;
+pub mod long_double;
+pub mod number;
+pub mod time;

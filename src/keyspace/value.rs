@@ -1,0 +1,62 @@
+//! Values as readers see them and as writers give them.
+
+use crate::base::blob::Blob;
+
+/// Type of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the data types of Redis")]
+pub enum Kind {
+    String,
+    List,
+    Set,
+    SortedSet,
+    Hash,
+    Stream,
+}
+
+impl Kind {
+    /// As TYPE prints it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::List => "list",
+            Self::Set => "set",
+            Self::SortedSet => "zset",
+            Self::Hash => "hash",
+            Self::Stream => "stream",
+        }
+    }
+}
+
+/// The key holds another type. Becomes the WRONGTYPE reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongType;
+
+/// A string, in whichever form it is kept.
+#[derive(Clone, Copy, Debug)]
+pub enum StringRef<'a> {
+    /// Canonical decimal integer.
+    Int(i64),
+    /// Beside its key.
+    Inline(&'a [u8]),
+    /// In an allocation of its own.
+    Shared(&'a Blob),
+}
+
+/// A string to be stored. Bytes that spell a canonical integer are kept as one.
+#[derive(Clone, Copy, Debug)]
+pub enum NewString<'a> {
+    /// An integer.
+    Int(i64),
+    /// Bytes, copied.
+    Bytes(&'a [u8]),
+    /// An allocation to share.
+    Shared(&'a Blob),
+}
+
+/// A value of any type.
+#[derive(Clone, Copy, Debug)]
+pub enum ValueRef<'a> {
+    /// A string.
+    String(StringRef<'a>),
+}

@@ -1,0 +1,6 @@
+//! ochre: a Redis-compatible in-memory data store whose keyspace is copy-on-write.
+
+pub mod base;
+pub mod command;
+pub mod keyspace;
+pub mod protocol;

@@ -1,0 +1,2 @@
+//! `ochre-server`.
+fn main() {}

@@ -1,0 +1,64 @@
+//! Every error text that a client can read, in one place.
+//!
+//! `Display` is the exact line without the leading `-`. The first word is the error's code,
+//! which `errorstats` counts.
+
+/// A reply that refuses.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message documents the case")]
+pub enum ReplyError {
+    // Arguments.
+    #[error("ERR syntax error")]
+    Syntax,
+    #[error("ERR value is not an integer or out of range")]
+    NotInteger,
+    #[error("ERR value is out of range")]
+    OutOfRange,
+    #[error("ERR value is out of range, must be positive")]
+    NotPositive,
+    #[error("ERR value is not a valid float")]
+    NotFloat,
+    #[error("ERR wrong number of arguments for '{0}' command")]
+    WrongArity(Box<str>),
+    #[error("ERR unknown command '{name}', with args beginning with: {args}")]
+    UnknownCommand { name: Box<str>, args: Box<str> },
+    #[error("ERR unknown subcommand '{subcommand}'. Try {command} HELP.")]
+    UnknownSubcommand { command: Box<str>, subcommand: Box<str> },
+    #[error("ERR invalid expire time in '{0}' command")]
+    InvalidExpire(Box<str>),
+    #[error("ERR invalid cursor")]
+    InvalidCursor,
+
+    // Keys and values.
+    #[error("WRONGTYPE Operation against a key holding the wrong kind of value")]
+    WrongType,
+    #[error("ERR no such key")]
+    NoSuchKey,
+    #[error("ERR index out of range")]
+    IndexOutOfRange,
+    #[error("ERR DB index is out of range")]
+    DbOutOfRange,
+
+    // State of the connection or the server.
+    #[error("NOAUTH Authentication required.")]
+    NoAuth,
+    #[error("OOM command not allowed when used memory > 'maxmemory'.")]
+    OutOfMemory,
+    #[error("LOADING Redis is loading the dataset in memory")]
+    Loading,
+
+    /// A text with parts known only at run time, or said by one command only: code first.
+    #[error("{0}")]
+    Text(Box<str>),
+    /// A fixed text said by one command only.
+    #[error("{0}")]
+    Fixed(&'static str),
+}
+
+impl ReplyError {
+    /// The code that `errorstats` counts: the text up to the first space.
+    pub fn code(&self) -> Box<str> {
+        let text = self.to_string();
+        text.split(' ').next().unwrap_or_default().into()
+    }
+}

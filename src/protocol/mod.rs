@@ -1,0 +1,6 @@
+//! RESP2 and RESP3: bytes to requests, replies to bytes, and every text that goes over the wire.
+
+pub mod decode;
+pub mod error;
+pub mod reply;
+pub mod request;
