@@ -25,6 +25,19 @@ pub enum DataRun {
     Write(fn(&mut WriteCx<'_>) -> CmdResult),
     /// A container: only its subcommands run.
     Container,
+    /// `HELP` of a container: usage and remark, line by line, without the frame that all share.
+    Help(&'static [&'static str]),
+}
+
+impl DataRun {
+    /// Flags that follow from the kind of handler.
+    pub const fn flags(self) -> Flags {
+        match self {
+            Self::Read(_) => READONLY,
+            Self::Write(_) => WRITE,
+            Self::Container | Self::Help(_) => NONE,
+        }
+    }
 }
 
 /// How many words a request may have, the name included.
@@ -137,6 +150,8 @@ flags! {
     TOUCHES_ARBITRARY_KEYS = 22, "touches_arbitrary_keys";
     /// Concerns all databases.
     ALL_DBS = 23, "all_dbs";
+    /// May be called without any key.
+    NO_MANDATORY_KEYS = 24, "no_mandatory_keys";
 }
 
 /// Nothing in particular.
