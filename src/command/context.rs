@@ -4,12 +4,19 @@
 
 use super::args::Args;
 use crate::keyspace::read::Reader;
+use crate::keyspace::value::WrongType;
 use crate::keyspace::write::Writer;
 use crate::protocol::error::ReplyError;
 use crate::protocol::reply::Reply;
 
 /// Outcome of a handler; an error becomes the reply.
 pub type CmdResult = Result<Flow, ReplyError>;
+
+impl From<WrongType> for ReplyError {
+    fn from(_: WrongType) -> Self {
+        Self::WrongType
+    }
+}
 
 /// How a call goes on after its handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +34,8 @@ pub struct DataLimits {
     pub lazy_user_del: bool,
     /// `lazyfree-lazy-user-flush`: FLUSHDB and FLUSHALL are ASYNC unless told otherwise.
     pub lazy_user_flush: bool,
+    /// `maxmemory-policy` is one of the LFU ones: OBJECT FREQ answers, OBJECT IDLETIME doesn't.
+    pub counts_frequency: bool,
 }
 
 /// For a command that only reads.

@@ -20,6 +20,9 @@ impl Event {
     }
 }
 
+/// A key got a deadline.
+pub const EXPIRE: Event = Event::generic("expire");
+
 /// What an edit did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -27,4 +30,6 @@ pub enum Change {
     None,
     /// The event, and how many units became dirty.
     Did(Event, u64),
+    /// Two events in this order, and how many units became dirty.
+    Both(Event, Event, u64),
 }

@@ -33,7 +33,7 @@ impl<'a> Reader<'a> {
     pub fn peek(&self, _key: &[u8]) -> Option<ValueRef<'a>> {
         todo!()
     }
-    /// Whether `key` exists; counts and touches as `value` does.
+    /// Whether `key` exists; counts as `value` does, but leaves the access clock alone (EXISTS).
     pub fn contains(&self, _key: &[u8]) -> bool {
         todo!()
     }

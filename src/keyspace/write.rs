@@ -57,6 +57,7 @@ impl Writer<'_> {
         todo!()
     }
     /// Makes `key` hold a string, whatever it held. One lookup; in place when the size allows.
+    /// Notes `event`, then [`super::journal::EXPIRE`] when it gets a deadline; one dirty unit.
     pub fn put_string(
         &mut self,
         _key: &[u8],

@@ -38,6 +38,12 @@ pub enum ReplyError {
     IndexOutOfRange,
     #[error("ERR DB index is out of range")]
     DbOutOfRange,
+    #[error("ERR string exceeds maximum allowed size (proto-max-bulk-len)")]
+    StringTooLong,
+    #[error("ERR bit offset is not an integer or out of range")]
+    BitOffset,
+    #[error("ERR source and destination objects are the same")]
+    SameObject,
 
     // State of the connection or the server.
     #[error("NOAUTH Authentication required.")]
