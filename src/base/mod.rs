@@ -2,6 +2,7 @@
 
 pub mod blob;
 pub mod glob;
+pub mod grisu;
 pub mod limits;
 pub mod long_double;
 pub mod number;
