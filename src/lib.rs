@@ -2,5 +2,7 @@
 
 pub mod base;
 pub mod command;
+pub mod families;
 pub mod keyspace;
 pub mod protocol;
+pub mod structures;

@@ -101,6 +101,22 @@ impl LongDouble {
         }
     }
 
+    /// The same distance from zero on the other side.
+    #[must_use]
+    pub fn negated(self) -> Self {
+        Self { negative: !self.negative, ..self }
+    }
+
+    /// Whether it lies below `other`; never so with a NaN.
+    pub fn is_below(self, other: Self) -> bool {
+        let difference = self.add(other.negated());
+        match difference.kind {
+            Kind::Finite { significand, .. } => difference.negative && significand != 0,
+            Kind::Infinite => difference.negative,
+            Kind::Nan => false,
+        }
+    }
+
     /// Whether it is neither infinite nor NaN.
     pub fn is_finite(self) -> bool {
         matches!(self.kind, Kind::Finite { .. })
@@ -458,5 +474,17 @@ mod tests {
                 prop_assert!(LongDouble::parse(text).is_none_or(LongDouble::is_finite));
             }
         }
+    }
+
+    #[test]
+    fn order_follows_from_the_difference() {
+        let number = |text: &str| LongDouble::parse(text.as_bytes()).unwrap();
+        let ascending = ["-inf", "-1e4000", "-2.5", "-0.1", "0", "0.1", "1", "1e4000", "inf"];
+        for (i, one) in ascending.iter().enumerate() {
+            for (j, other) in ascending.iter().enumerate() {
+                assert_eq!(number(one).is_below(number(other)), i < j, "{one} < {other}");
+            }
+        }
+        assert!(!number("-0").is_below(number("0")));
     }
 }

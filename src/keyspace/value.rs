@@ -60,3 +60,24 @@ pub enum ValueRef<'a> {
     /// A string.
     String(StringRef<'a>),
 }
+
+/// Longest string that OBJECT ENCODING calls `embstr`. Bytes.
+pub const EMBSTR_LEN_MAX: usize = 44;
+
+impl ValueRef<'_> {
+    /// Its type.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::String(_) => Kind::String,
+        }
+    }
+
+    /// The form it is kept in, as OBJECT ENCODING names it.
+    pub fn encoding(&self) -> &'static str {
+        match self {
+            Self::String(StringRef::Int(_)) => "int",
+            Self::String(StringRef::Inline(bytes)) if bytes.len() <= EMBSTR_LEN_MAX => "embstr",
+            Self::String(_) => "raw",
+        }
+    }
+}

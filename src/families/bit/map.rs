@@ -1,0 +1,172 @@
+//! Single bits and ranges of them: SETBIT, GETBIT, BITCOUNT, BITPOS.
+
+use std::ops::Range;
+
+use crate::base::number::parse_int;
+use crate::command::args::Args;
+use crate::command::context::{CmdResult, Flow, ReadCx, WriteCx};
+use crate::command::spec::DataRun::{self, Read, Write};
+use crate::command::spec::{
+    Arg, Command, DENY_OOM, FAST, Group, Key, at_least, block, exactly, integer, key, one_of, pure,
+};
+use crate::families::text;
+use crate::keyspace::journal::{Change, Event};
+use crate::protocol::error::ReplyError;
+use crate::structures::bits;
+
+/// Table of this file.
+pub const COMMANDS: &[Command<DataRun>] = &[
+    Command::new("SETBIT", exactly(4), Group::Bitmap, Write(setbit))
+        .keys(&[Key::at(1, &["RW", "access", "update"])])
+        .flags(DENY_OOM)
+        .args(&[key("key"), integer("offset"), integer("value")])
+        .doc("2.2.0", "Sets or clears one bit of a string and gives the old one.", "O(1)"),
+    Command::new("GETBIT", exactly(3), Group::Bitmap, Read(getbit))
+        .keys(&[Key::at(1, &["RO", "access"])])
+        .flags(FAST)
+        .args(&[key("key"), integer("offset")])
+        .doc("2.2.0", "Gives one bit of a string; 0 beyond its end.", "O(1)"),
+    Command::new("BITCOUNT", at_least(2), Group::Bitmap, Read(bitcount))
+        .keys(&[Key::at(1, &["RO", "access"])])
+        .args(&[key("key"), block("range", &[integer("start"), integer("end"), UNIT]).optional()])
+        .doc("2.6.0", "Counts the ones of a string or of a range of it.", "O(N)"),
+    Command::new("BITPOS", at_least(3), Group::Bitmap, Read(bitpos))
+        .keys(&[Key::at(1, &["RO", "access"])])
+        .args(&[
+            key("key"),
+            integer("bit"),
+            block(
+                "range",
+                &[integer("start"), block("end-unit-block", &[integer("end"), UNIT]).optional()],
+            )
+            .optional(),
+        ])
+        .doc("2.8.7", "Finds the first one or zero of a string or of a range of it.", "O(N)"),
+];
+
+const UNIT: Arg =
+    one_of("unit", &[pure("byte", "BYTE"), pure("bit", "BIT")]).optional().since("7.0.0");
+
+const SETBIT: Event = Event::string("setbit");
+const NOT_A_BIT: ReplyError = ReplyError::Fixed("ERR bit is not an integer or out of range");
+const BIT_ARGUMENT: ReplyError = ReplyError::Fixed("ERR The bit argument must be 1 or 0.");
+
+/// Reads the place of a bit; no string may grow to more than `bytes_max`.
+fn read_offset(word: &[u8], bytes_max: usize) -> Result<usize, ReplyError> {
+    let offset = parse_int(word).and_then(|offset| usize::try_from(offset).ok());
+    offset.filter(|offset| offset / 8 < bytes_max).ok_or(ReplyError::BitOffset)
+}
+
+fn setbit(cx: &mut WriteCx<'_>) -> CmdResult {
+    let key = cx.args.bytes()?;
+    let offset = read_offset(cx.args.bytes()?, cx.limits.bulk_len_max)?;
+    let on = match cx.args.bytes()? {
+        b"0" => false,
+        b"1" => true,
+        _ => return Err(NOT_A_BIT),
+    };
+
+    let was_on = cx.keys.edit_string::<_, ReplyError>(key, |slot| {
+        let mut digits = itoa::Buffer::new();
+        let old = slot.value().map(|value| text::as_bytes(value, &mut digits));
+        let was_on = old.is_some_and(|old| bits::get(old, offset));
+        let is_inside = old.is_some_and(|old| offset / 8 < old.len());
+        if is_inside && was_on == on {
+            return Ok((was_on, Change::None));
+        }
+        let bytes = slot.bytes_mut();
+        if !is_inside {
+            bytes.resize(offset / 8 + 1, 0);
+        }
+        bits::set(bytes, offset, on);
+        Ok((was_on, Change::Did(SETBIT, 1)))
+    })?;
+
+    cx.reply.flag(was_on);
+    Ok(Flow::Replied)
+}
+
+fn getbit(cx: &mut ReadCx<'_>) -> CmdResult {
+    let key = cx.args.bytes()?;
+    let offset = read_offset(cx.args.bytes()?, cx.limits.bulk_len_max)?;
+
+    let mut digits = itoa::Buffer::new();
+    let value = cx.keys.string(key)?.map(|value| text::as_bytes(value, &mut digits));
+
+    cx.reply.flag(value.is_some_and(|value| bits::get(value, offset)));
+    Ok(Flow::Replied)
+}
+
+/// A range as BITCOUNT and BITPOS are given it.
+#[derive(Clone, Copy)]
+struct Span {
+    start: i64,
+    /// `None`: to the end.
+    end: Option<i64>,
+    counts_bits: bool,
+}
+
+impl Span {
+    const ALL: Self = Self { start: 0, end: None, counts_bits: false };
+
+    /// Reads `end [BYTE | BIT]`, the last words of the request.
+    fn read_end(self, args: &mut Args<'_>) -> Result<Self, ReplyError> {
+        let end = Some(args.int()?);
+        let counts_bits = !args.accept("BYTE") && args.accept("BIT");
+        args.finish()?;
+        Ok(Self { end, counts_bits, ..self })
+    }
+
+    /// The bits of a string of `len` bytes, cut out by `cut`.
+    fn bits(self, len: usize, cut: fn(i64, i64, usize) -> Range<usize>) -> Range<usize> {
+        let scale = if self.counts_bits { 1 } else { 8 };
+        let units = cut(self.start, self.end.unwrap_or(-1), len * 8 / scale);
+        units.start * scale..units.end * scale
+    }
+}
+
+fn bitcount(cx: &mut ReadCx<'_>) -> CmdResult {
+    let key = cx.args.bytes()?;
+    let span = match cx.args.left() {
+        0 => Span::ALL,
+        1 => return Err(ReplyError::Syntax),
+        _ => Span { start: cx.args.int()?, ..Span::ALL }.read_end(&mut cx.args)?,
+    };
+
+    let mut digits = itoa::Buffer::new();
+    let value = cx.keys.string(key)?.map_or(&b""[..], |value| text::as_bytes(value, &mut digits));
+
+    cx.reply.uint(bits::count_in(value, span.bits(value.len(), text::cut)));
+    Ok(Flow::Replied)
+}
+
+fn bitpos(cx: &mut ReadCx<'_>) -> CmdResult {
+    let key = cx.args.bytes()?;
+    let wanted = match cx.args.int()? {
+        0 => false,
+        1 => true,
+        _ => return Err(BIT_ARGUMENT),
+    };
+    let span = match cx.args.left() {
+        0 => Span::ALL,
+        1 => Span { start: cx.args.int()?, ..Span::ALL },
+        _ => Span { start: cx.args.int()?, ..Span::ALL }.read_end(&mut cx.args)?,
+    };
+
+    let mut digits = itoa::Buffer::new();
+    let Some(value) = cx.keys.string(key)?.map(|value| text::as_bytes(value, &mut digits)) else {
+        // A missing key is an endless run of zeros.
+        cx.reply.int(if wanted { -1 } else { 0 });
+        return Ok(Flow::Replied);
+    };
+    let range = span.bits(value.len(), text::places);
+    match bits::find(value, range.clone(), wanted) {
+        Some(at) => cx.reply.count(at),
+        // Without an end the string counts as continued with zeros.
+        None if !wanted && span.end.is_none() && !range.is_empty() => {
+            cx.reply.count(value.len() * 8);
+        }
+        None => cx.reply.int(-1),
+    }
+    Ok(Flow::Replied)
+}

@@ -1,0 +1,8 @@
+//! Commands of keys, whatever their value.
+
+pub mod basic;
+pub mod expire;
+pub mod flush;
+pub mod object;
+pub mod place;
+pub mod walk;

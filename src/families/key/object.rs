@@ -1,0 +1,96 @@
+//! OBJECT: how a value is kept and when it was used.
+
+use crate::command::context::{CmdResult, Flow, ReadCx};
+use crate::command::spec::DataRun::{self, Container, Help, Read};
+use crate::command::spec::{Command, Group, Key, LOADING, STALE, at_least, exactly, key};
+use crate::protocol::error::ReplyError;
+
+/// Table of this file.
+pub const COMMANDS: &[Command<DataRun>] =
+    &[Command::new("OBJECT", at_least(2), Group::Generic, Container)
+        .doc("2.2.3", "Tells how values are kept.", "Depends on the subcommand.")
+        .subcommands(&[
+            Command::new("ENCODING", exactly(3), Group::Generic, Read(encoding))
+                .keys(&[Key::at(2, &["RO"])])
+                .categories(&["keyspace"])
+                .args(&[key("key")])
+                .tips(&["nondeterministic_output"])
+                .doc("2.2.3", "Names the form in which a value is kept.", "O(1)"),
+            Command::new("FREQ", exactly(3), Group::Generic, Read(freq))
+                .keys(&[Key::at(2, &["RO"])])
+                .categories(&["keyspace"])
+                .args(&[key("key")])
+                .tips(&["nondeterministic_output"])
+                .doc("4.0.0", "Gives the logarithmic access counter of a key.", "O(1)"),
+            Command::new("HELP", exactly(2), Group::Generic, Help(HELP))
+                .flags(LOADING.and(STALE))
+                .categories(&["keyspace"])
+                .doc("6.2.0", "Lists the subcommands of OBJECT.", "O(1)"),
+            Command::new("IDLETIME", exactly(3), Group::Generic, Read(idletime))
+                .keys(&[Key::at(2, &["RO"])])
+                .categories(&["keyspace"])
+                .args(&[key("key")])
+                .tips(&["nondeterministic_output"])
+                .doc("2.2.3", "Tells for how many seconds a key was not used.", "O(1)"),
+            Command::new("REFCOUNT", exactly(3), Group::Generic, Read(refcount))
+                .keys(&[Key::at(2, &["RO"])])
+                .categories(&["keyspace"])
+                .args(&[key("key")])
+                .tips(&["nondeterministic_output"])
+                .doc("2.2.3", "Counts the owners of a value: always one.", "O(1)"),
+        ])];
+
+const HELP: &[&str] = &[
+    "ENCODING <key>",
+    "    Name the form in which the value of <key> is kept.",
+    "FREQ <key>",
+    "    Give the logarithmic access counter of <key>, which LFU eviction compares.",
+    "IDLETIME <key>",
+    "    Tell for how many seconds <key> was not used.",
+    "REFCOUNT <key>",
+    "    Count the owners of the value of <key>.",
+];
+
+const NO_FREQUENCY: ReplyError = ReplyError::Fixed(
+    "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that \
+     when switching between policies at runtime LRU and LFU data will take some time to adjust.",
+);
+const NO_IDLE_TIME: ReplyError = ReplyError::Fixed(
+    "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when \
+     switching between policies at runtime LRU and LFU data will take some time to adjust.",
+);
+
+fn encoding(cx: &mut ReadCx<'_>) -> CmdResult {
+    match cx.keys.peek(cx.args.word(2)) {
+        Some(value) => cx.reply.bulk(value.encoding().as_bytes()),
+        None => cx.reply.null(),
+    }
+    Ok(Flow::Replied)
+}
+
+fn refcount(cx: &mut ReadCx<'_>) -> CmdResult {
+    match cx.keys.kind(cx.args.word(2)) {
+        Some(_) => cx.reply.int(1),
+        None => cx.reply.null(),
+    }
+    Ok(Flow::Replied)
+}
+
+fn freq(cx: &mut ReadCx<'_>) -> CmdResult {
+    match cx.keys.frequency(cx.args.word(2)) {
+        // Clients see null for a missing key under any policy.
+        None => cx.reply.null(),
+        Some(_) if !cx.limits.counts_frequency => return Err(NO_FREQUENCY),
+        Some(counter) => cx.reply.int(i64::from(counter)),
+    }
+    Ok(Flow::Replied)
+}
+
+fn idletime(cx: &mut ReadCx<'_>) -> CmdResult {
+    match cx.keys.idle_seconds(cx.args.word(2)) {
+        None => cx.reply.null(),
+        Some(_) if cx.limits.counts_frequency => return Err(NO_IDLE_TIME),
+        Some(seconds) => cx.reply.uint(seconds),
+    }
+    Ok(Flow::Replied)
+}

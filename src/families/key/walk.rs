@@ -1,0 +1,115 @@
+//! Finding keys: KEYS, SCAN, RANDOMKEY.
+
+use crate::base::glob::{self, Case};
+use crate::base::number::parse_uint_loose;
+use crate::command::context::{CmdResult, Flow, ReadCx};
+use crate::command::spec::DataRun::{self, Read};
+use crate::command::spec::{Command, Group, at_least, exactly, integer, pattern, text as string};
+use crate::keyspace::value::ValueRef;
+use crate::protocol::error::ReplyError;
+
+/// Table of this file.
+pub const COMMANDS: &[Command<DataRun>] = &[
+    Command::new("KEYS", exactly(2), Group::Generic, Read(keys))
+        .categories(&["dangerous", "keyspace"])
+        .args(&[pattern("pattern")])
+        .tips(&["request_policy:all_shards", "nondeterministic_output_order"])
+        .doc("1.0.0", "Lists all keys that match a pattern.", "O(N)"),
+    Command::new("SCAN", at_least(2), Group::Generic, Read(scan))
+        .categories(&["keyspace"])
+        .args(&[
+            integer("cursor"),
+            pattern("pattern").token("MATCH").optional(),
+            integer("count").token("COUNT").optional(),
+            string("type").token("TYPE").optional().since("6.0.0"),
+        ])
+        .tips(&["nondeterministic_output", "request_policy:special", "response_policy:special"])
+        .doc("2.8.0", "Lists some keys and a cursor for asking on.", "O(1) per call, O(N) in all"),
+    Command::new("RANDOMKEY", exactly(1), Group::Generic, Read(randomkey))
+        .categories(&["keyspace"])
+        .tips(&["request_policy:all_shards", "response_policy:special", "nondeterministic_output"])
+        .doc("1.0.0", "Gives a key drawn at random; null when there is none.", "O(1)"),
+];
+
+/// Keys that SCAN visits when not told how many.
+const SCAN_COUNT: i64 = 10;
+/// Keys per step of a walk over all of them.
+const KEYS_STEP: usize = 1024;
+
+const NOVALUES: ReplyError = ReplyError::Fixed("ERR NOVALUES option can only be used in HSCAN");
+
+fn keys(cx: &mut ReadCx<'_>) -> CmdResult {
+    let wanted = cx.args.bytes()?;
+    let mut found: Vec<&[u8]> = Vec::new();
+    if glob::is_literal(wanted) {
+        found.extend(cx.keys.kind(wanted).map(|_| wanted));
+    } else {
+        let mut cursor = 0;
+        loop {
+            cursor = cx.keys.scan(cursor, KEYS_STEP, &mut |key, _| {
+                if glob::matches(wanted, key, Case::Sensitive) {
+                    found.push(key);
+                }
+            });
+            if cursor == 0 {
+                break;
+            }
+        }
+    }
+
+    cx.reply.array(found.len());
+    for key in found {
+        cx.reply.bulk(key);
+    }
+    Ok(Flow::Replied)
+}
+
+fn scan(cx: &mut ReadCx<'_>) -> CmdResult {
+    let cursor = parse_uint_loose(cx.args.bytes()?).ok_or(ReplyError::InvalidCursor)?;
+    let (mut wanted, mut kind) = (None, None);
+    let mut count = SCAN_COUNT;
+    while !cx.args.is_done() {
+        if cx.args.left() >= 2 && cx.args.accept("COUNT") {
+            count = cx.args.int()?;
+            if count < 1 {
+                return Err(ReplyError::Syntax);
+            }
+        } else if cx.args.left() >= 2 && cx.args.accept("MATCH") {
+            wanted = Some(cx.args.bytes()?).filter(|pattern| *pattern != b"*");
+        } else if cx.args.left() >= 2 && cx.args.accept("TYPE") {
+            kind = Some(cx.args.bytes()?);
+        } else if cx.args.accept("NOVALUES") {
+            return Err(NOVALUES);
+        } else {
+            return Err(ReplyError::Syntax);
+        }
+    }
+
+    let admits = |key: &[u8], value: ValueRef<'_>| {
+        wanted.is_none_or(|pattern| glob::matches(pattern, key, Case::Sensitive))
+            && kind.is_none_or(|kind| kind.eq_ignore_ascii_case(value.kind().name().as_bytes()))
+    };
+    let mut found: Vec<&[u8]> = Vec::new();
+    let budget = usize::try_from(count).unwrap_or(usize::MAX);
+    let next = cx.keys.scan(cursor, budget, &mut |key, value| {
+        if admits(key, value) {
+            found.push(key);
+        }
+    });
+
+    cx.reply.array(2);
+    cx.reply.bulk(itoa::Buffer::new().format(next).as_bytes());
+    cx.reply.array(found.len());
+    for key in found {
+        cx.reply.bulk(key);
+    }
+    Ok(Flow::Replied)
+}
+
+fn randomkey(cx: &mut ReadCx<'_>) -> CmdResult {
+    match cx.keys.random_key(cx.rng) {
+        Some(key) => cx.reply.bulk(key),
+        None => cx.reply.null(),
+    }
+    Ok(Flow::Replied)
+}

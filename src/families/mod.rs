@@ -1,0 +1,30 @@
+//! Data commands: one file per family, each with its table, its handlers and their tests.
+
+pub mod bit;
+pub mod key;
+pub mod string;
+
+mod deadline;
+mod text;
+
+use crate::command::spec::{Command, DataRun};
+
+/// Every table of every family.
+pub const TABLES: &[&[Command<DataRun>]] = &[
+    string::read::COMMANDS,
+    string::edit::COMMANDS,
+    string::set::COMMANDS,
+    string::number::COMMANDS,
+    string::increx::COMMANDS,
+    string::condition::COMMANDS,
+    string::lcs::COMMANDS,
+    bit::map::COMMANDS,
+    bit::combine::COMMANDS,
+    bit::field::COMMANDS,
+    key::basic::COMMANDS,
+    key::place::COMMANDS,
+    key::expire::COMMANDS,
+    key::walk::COMMANDS,
+    key::flush::COMMANDS,
+    key::object::COMMANDS,
+];

@@ -1,0 +1,3 @@
+//! Containers: memory layouts and algorithms that know nothing of commands or servers.
+
+pub mod bits;
