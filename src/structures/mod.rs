@@ -1,3 +1,5 @@
 //! Containers: memory layouts and algorithms that know nothing of commands or servers.
 
 pub mod bits;
+pub mod cow_table;
+pub mod epoch;

@@ -1,0 +1,332 @@
+//! Birth epochs: who may be changed in place, and when the dead may be freed.
+//!
+//! One [`Epochs`] belongs to one engine thread. Every page of a copy-on-write structure carries the
+//! epoch it was born in. Taking a snapshot ([`Epochs::pin`]) closes the current epoch: what was born
+//! in it or before may be read by the snapshot's holder and is copied before the next change; what
+//! is born later belongs to the engine alone. What a change replaces goes to limbo, tagged with the
+//! epoch of its death, and is freed in bounded steps once every snapshot taken before is gone.
+//! There are no reference counts and no atomics on the way of a read or a write.
+//!
+//! ```text
+//!   born:      2      2    3       5            epochs   2 | 3 | 4 | 5 ...
+//!   snapshots:      |2|         |4|             born in 3 or before: shared with snapshot 4
+//!   died in 5: freed when snapshots 2 and 4 are gone
+//! ```
+//!
+//! 1. A living snapshot of epoch `s` reads only what was born in `s` or before and died after `s`.
+//! 2. What is reachable and owned (born after the newest living snapshot) has owned ancestors.
+//! 3. Limbo is in the order of death, so its front decides.
+
+#![allow(unsafe_code, reason = "limbo frees type-erased allocations once nobody can read them")]
+
+use std::collections::{LinkedList, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+/// Items of one chunk of limbo: 96 KiB, so that growing it never pauses for long.
+const CHUNK: usize = 4096;
+
+/// From this size on a dead item is worth a worker's time.
+const BULKY_BYTES: usize = 64 * 1024;
+
+/// The last epoch a page can carry. At 10,000 snapshots a second it is 3 years away.
+pub(super) const LAST: u64 = (1 << 40) - 1;
+
+/// An allocation nobody in the living tree refers to any more.
+pub(super) struct Dead {
+    /// What to free.
+    pub(super) raw: *mut u8,
+    /// Its size, also handed to `free`.
+    pub(super) bytes: usize,
+    /// How to free it.
+    pub(super) free: unsafe fn(*mut u8, usize),
+}
+
+// SAFETY: a dead item is owned by whoever holds it; `Thin` demands that entries may be freed anywhere.
+unsafe impl Send for Dead {}
+
+/// A large dead thing that no snapshot needs: dropping it frees it, on whatever thread.
+pub struct Grave(Dead);
+
+impl Drop for Grave {
+    fn drop(&mut self) {
+        // SAFETY: made in `reap_into` only, from an item no snapshot can reach.
+        unsafe { (self.0.free)(self.0.raw, self.0.bytes) }
+    }
+}
+
+impl fmt::Debug for Grave {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Grave").field("bytes", &self.0.bytes).finish()
+    }
+}
+
+/// What other threads tell the engine.
+enum Note {
+    /// A snapshot of this epoch is gone.
+    Unpinned(u64),
+    /// A table was dropped while snapshots lived.
+    Dead(Dead),
+}
+
+/// What tables and pins keep of their engine.
+pub(super) struct Shared {
+    newest: AtomicU64,
+    outbox: Sender<Note>,
+}
+
+impl Shared {
+    /// Whether no snapshot lives at all. For what is detached already this never turns false again.
+    pub(super) fn is_unwatched(&self) -> bool {
+        // Pairs with the store in `settle`: the last reads of snapshots come before it.
+        self.newest.load(Ordering::Acquire) == 0
+    }
+
+    /// Leaves `dead` to the engine's limbo. Without an engine it is never freed: snapshots may
+    /// outlive the engine, and nobody would know when they end.
+    pub(super) fn bequeath(&self, dead: Dead) {
+        // A failed send is the case without an engine.
+        let _ = self.outbox.send(Note::Dead(dead));
+    }
+}
+
+/// Keeps everything of its epoch alive. Cheap to clone; any thread may drop it.
+#[derive(Clone)]
+pub struct Pin(Arc<Ticket>);
+
+struct Ticket {
+    epoch: u64,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        // Without a receiver the engine is gone, and with it the interest.
+        let _ = self.shared.outbox.send(Note::Unpinned(self.epoch));
+    }
+}
+
+impl Pin {
+    /// The epoch that this snapshot closed.
+    pub(super) fn epoch(&self) -> u64 {
+        self.0.epoch
+    }
+    /// Whether it is a ticket of the engine with this state.
+    pub(super) fn is_of(&self, shared: &Arc<Shared>) -> bool {
+        Arc::ptr_eq(&self.0.shared, shared)
+    }
+}
+
+impl fmt::Debug for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pin").field(&self.0.epoch).finish()
+    }
+}
+
+/// Dead items of one epoch.
+struct Chunk {
+    died: u64,
+    items: Vec<Dead>,
+}
+
+#[allow(clippy::linkedlist, reason = "a queue that grows without ever moving what it holds")]
+/// The epochs of one engine: what may be changed in place, and the dead that snapshots hold back.
+pub struct Epochs {
+    shared: Arc<Shared>,
+    inbox: Receiver<Note>,
+    /// What is born now is born in this epoch; 2 or more, so that a snapshot's is never 0.
+    current: u64,
+    /// Whether anything was born or died in the current epoch.
+    touched: bool,
+    /// Newest living snapshot; 0 is none.
+    newest: u64,
+    /// Epochs with living snapshots, ascending, and how many each.
+    living: VecDeque<(u64, usize)>,
+    limbo: LinkedList<Chunk>,
+    /// Items of limbo that no living snapshot needs.
+    ripe: usize,
+    held_bytes: usize,
+}
+
+impl Default for Epochs {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Epochs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Epochs")
+            .field("current", &self.current)
+            .field("living", &self.living)
+            .field("held_bytes", &self.held_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Epochs {
+    /// The first epoch, no snapshot.
+    pub fn new() -> Self {
+        let (outbox, inbox) = channel();
+        Self {
+            shared: Arc::new(Shared { newest: AtomicU64::new(0), outbox }),
+            inbox,
+            current: 2,
+            touched: false,
+            newest: 0,
+            living: VecDeque::new(),
+            limbo: LinkedList::new(),
+            ripe: 0,
+            held_bytes: 0,
+        }
+    }
+
+    /// Epoch of the newest living snapshot; 0 when none lives and everything may be changed in place.
+    pub fn newest_living(&self) -> u64 {
+        self.newest
+    }
+
+    /// A ticket for a snapshot of this moment, in O(1). Take the tables' snapshots with it before
+    /// the next change. Without a change since the last one no new epoch begins.
+    pub fn pin(&mut self) -> Pin {
+        if self.touched {
+            assert!(self.current < LAST, "2^40 snapshots were taken");
+            self.current += 1;
+            self.touched = false;
+        }
+        let epoch = self.current - 1;
+        match self.living.back_mut() {
+            Some((last, pins)) if *last == epoch => *pins += 1,
+            _ => self.living.push_back((epoch, 1)),
+        }
+        self.settle();
+        Pin(Arc::new(Ticket { epoch, shared: Arc::clone(&self.shared) }))
+    }
+
+    /// Frees at most `budget` dead items that no snapshot needs any more; returns how many such
+    /// items remain. Call it between commands, with more budget when more remains.
+    pub fn reap(&mut self, budget: usize) -> usize {
+        self.reap_into(budget, &mut drop)
+    }
+
+    /// Like [`Epochs::reap`], but large items are given to `bury`, so that a worker frees them.
+    pub fn reap_into(&mut self, budget: usize, bury: &mut dyn FnMut(Grave)) -> usize {
+        self.receive();
+        let mut left = budget.min(self.ripe);
+        while left > 0 {
+            let Some(chunk) = self.limbo.front_mut() else { break };
+            let Some(dead) = chunk.items.pop() else {
+                self.limbo.pop_front();
+                continue;
+            };
+            left -= 1;
+            self.ripe -= 1;
+            self.held_bytes -= dead.bytes;
+            if dead.bytes >= BULKY_BYTES {
+                bury(Grave(dead));
+            } else {
+                // SAFETY: `ripe` counts only items of epochs that no living snapshot can reach.
+                unsafe { (dead.free)(dead.raw, dead.bytes) }
+            }
+        }
+        self.ripe
+    }
+
+    /// Bytes that are dead but held back by snapshots, or not yet reaped.
+    pub fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
+    /// How many snapshots live, as far as the engine has heard.
+    pub fn living(&self) -> usize {
+        self.living.iter().map(|(_, pins)| pins).sum()
+    }
+
+    /// How many dead items wait, needed by a snapshot or not.
+    pub fn dead(&self) -> usize {
+        self.limbo.iter().map(|chunk| chunk.items.len()).sum()
+    }
+
+    /// Whether what was born in `birth` may be changed in place.
+    pub(super) fn owns(&self, birth: u64) -> bool {
+        birth > self.newest
+    }
+
+    /// The epoch for a birth or a death that takes place now.
+    pub(super) fn stamp(&mut self) -> u64 {
+        self.touched = true;
+        self.current
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Frees `dead` once no snapshot taken before now lives.
+    ///
+    /// # Safety
+    /// - Nothing but snapshots refers to the allocation.
+    /// - `dead.free` frees it, once, on any thread.
+    pub(super) unsafe fn retire(&mut self, dead: Dead) {
+        if self.newest == 0 {
+            // SAFETY: no snapshot lives, so by the caller's word nothing refers to it.
+            unsafe { (dead.free)(dead.raw, dead.bytes) }
+        } else {
+            self.lay_out(dead);
+        }
+    }
+
+    fn lay_out(&mut self, dead: Dead) {
+        let died = self.stamp();
+        self.held_bytes += dead.bytes;
+        match self.limbo.back_mut() {
+            Some(chunk) if chunk.died == died && chunk.items.len() < CHUNK => {
+                chunk.items.push(dead);
+            }
+            _ => self.limbo.push_back(Chunk { died, items: vec![dead] }),
+        }
+    }
+
+    fn receive(&mut self) {
+        let mut changed = false;
+        while let Ok(note) = self.inbox.try_recv() {
+            changed = true;
+            match note {
+                Note::Unpinned(epoch) => {
+                    if let Some(at) = self.living.iter().position(|(e, _)| *e == epoch) {
+                        self.living[at].1 -= 1;
+                        if self.living[at].1 == 0 {
+                            self.living.remove(at);
+                        }
+                    }
+                }
+                Note::Dead(dead) => self.lay_out(dead),
+            }
+        }
+        if changed {
+            self.settle();
+        }
+    }
+
+    /// Draws the conclusions of a changed set of living snapshots.
+    fn settle(&mut self) {
+        self.newest = self.living.back().map_or(0, |(epoch, _)| *epoch);
+        self.shared.newest.store(self.newest, Ordering::Release);
+        let oldest = self.living.front().map_or(u64::MAX, |(epoch, _)| *epoch);
+        // A snapshot of epoch `s` cannot reach what died in `s` or before.
+        let ripe = self.limbo.iter().take_while(|chunk| chunk.died <= oldest);
+        self.ripe = ripe.map(|chunk| chunk.items.len()).sum();
+    }
+}
+
+impl Drop for Epochs {
+    fn drop(&mut self) {
+        while self.reap(usize::MAX) > 0 {}
+        if !self.living.is_empty() {
+            // Snapshots outlive the engine: nothing they may read is ever freed.
+            self.shared.newest.store(u64::MAX, Ordering::Release);
+        }
+    }
+}
