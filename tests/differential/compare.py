@@ -1,0 +1,148 @@
+"""When two replies count as the same.
+
+Everything must be equal, type and bytes, except what these rules relax: replies that are random,
+timed, or unordered by nature. Differences accepted for a reason stand in accepted.txt.
+"""
+
+import re
+from dataclasses import dataclass
+
+TTL_SLACK = {"TTL": 1, "PTTL": 2500, "EXPIRETIME": 1, "PEXPIRETIME": 2500}
+# Commands of which only the reply's type is compared (their content is the server's own).
+SHAPE_ONLY = {
+    "RANDOMKEY", "COMMAND", "COMMAND COUNT", "COMMAND LIST", "TIME", "CLIENT ID", "MEMORY USAGE", "MEMORY DOCTOR", "MEMORY STATS", "LOLWUT", "INFO", "CLIENT INFO",
+    "CLIENT LIST", "SLOWLOG GET", "LATENCY LATEST", "LATENCY DOCTOR", "LATENCY HISTOGRAM", "DEBUG JMAP",
+}  # fmt: skip
+UNORDERED = {"KEYS", "CONFIG GET", "ACL CAT"}
+HELP = re.compile(rb"^HELP$", re.IGNORECASE)
+READERS = {
+    b"string": [["GET"], ["OBJECT", "ENCODING"]],
+    b"list": [["LRANGE", None, "0", "-1"], ["OBJECT", "ENCODING"]],
+    b"set": [["SMEMBERS"], ["OBJECT", "ENCODING"]],
+    b"zset": [["ZRANGE", None, "0", "-1", "WITHSCORES"], ["OBJECT", "ENCODING"]],
+    b"hash": [["HGETALL"], ["OBJECT", "ENCODING"]],
+    b"stream": [["XRANGE", None, "-", "+"]],
+}
+
+
+def readers(kind, key):
+    """The commands that show a key's whole value."""
+    lines = []
+    for words in READERS.get(kind, []):
+        lines.append([key if w is None else w for w in words] if None in words else [*words, key])
+    return lines
+
+
+def name_of(words):
+    first = bytes(words[0]).decode("latin-1").upper()
+    second = bytes(words[1]).decode("latin-1").upper() if len(words) > 1 else ""
+    return first, f"{first} {second}"
+
+
+def same(words, a, b):
+    if a == b:
+        return True
+    name, full = name_of(words)
+    if a[0] == "error" or b[0] == "error" or a[0] == "closed" or b[0] == "closed":
+        return False
+    if len(words) > 1 and isinstance(words[1], bytes) and HELP.match(words[1]):
+        return a[0] == b[0]
+    if name in TTL_SLACK:
+        return a[0] == b[0] == "int" and close(a[1], b[1], TTL_SLACK[name])
+    if full in SHAPE_ONLY or (name in SHAPE_ONLY and (name != "COMMAND" or len(words) == 1)) or b"*" in words[2:]:
+        return shape(a) == shape(b)
+    if name in UNORDERED or full in UNORDERED:
+        return a[0] == b[0] and ordered(a) == ordered(b)
+    if name == "SCAN":
+        return same_scan(words, a, b)
+    if name == "HELLO":
+        return same_hello(a, b)
+    if full == "COMMAND INFO":
+        return ordered(a) == ordered(b)
+    if name == "LOOK":
+        return same_look(a, b)
+    return False
+
+
+def close(a, b, slack):
+    return a == b or (a > 0 and b > 0 and abs(a - b) <= slack)
+
+
+def shape(reply):
+    kind, value = reply
+    if kind == "nil":
+        return "nil"
+    return kind if kind in ("array", "map", "set") else (kind,)
+
+
+def ordered(reply):
+    """The reply with every aggregate sorted: equal for equal multisets."""
+    kind, value = reply
+    if kind in ("array", "set", "push"):
+        return (kind, sorted((ordered(item) for item in value), key=repr))
+    if kind == "map":
+        return (kind, sorted(((ordered(k), ordered(v)) for k, v in value), key=repr))
+    return reply
+
+
+def same_scan(words, a, b):
+    """A scan is compared when both went through in one call; cursors are the server's own."""
+    if a[0] != "array" or b[0] != "array":
+        return False
+    done = words[1] == b"0" and a[1][0] == b[1][0] == ("bulk", b"0")
+    return not done or ordered(a[1][1]) == ordered(b[1][1])
+
+
+def same_hello(a, b):
+    """The fields' names in order, and the values but version and id."""
+
+    def fields(reply):
+        kind, value = reply
+        pairs = value if kind == "map" else list(zip(value[::2], value[1::2]))
+        return kind, [(k, None if k[1] in (b"version", b"id", b"server") else v) for k, v in pairs]
+
+    return fields(a) == fields(b)
+
+
+def same_look(a, b):
+    if len(a[1]) != len(b[1]):
+        return False
+    for (_, one), (_, other) in zip(a[1], b[1]):
+        if [ordered(r) for r in one[:-1]] != [ordered(r) for r in other[:-1]]:
+            return False
+        if not close(one[-1][1], other[-1][1], 2500):
+            return False
+    return True
+
+
+@dataclass
+class Accepted:
+    """One line of accepted.txt."""
+
+    left: str
+    right: str
+    command: re.Pattern
+    reason: str
+    used: int = 0
+
+
+def load_accepted(path, left, right):
+    """Lines `left<TAB>right<TAB>regexp over the command<TAB>reason`."""
+    rules = []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        if line.strip() and not line.startswith("#"):
+            one, other, pattern, reason = line.split("\t")
+            if (one, other) == (left, right):
+                rules.append(Accepted(one, other, re.compile(pattern, re.IGNORECASE), reason))
+    return rules
+
+
+def accepted(rules, step, _ours, _theirs):
+    if step[0] != "send":
+        return None
+    line = b" ".join(step[2]).decode("latin-1")
+    for rule in rules:
+        if rule.command.match(line):
+            rule.used += 1
+            return rule
+    return None

@@ -1,0 +1,343 @@
+"""What the differential run sends: one line per command, by family.
+
+A line is the command's grammar:
+  WORD       itself                      name       a drawn argument, see `DRAW`
+  [ ... ]    there or not                a|b|c      one of them (inside brackets or parentheses)
+  ( ... )    a group                     x...       one to four times
+  { ... }    the items inside, each there or not, in any order
+
+To cover a new family, add its lines to FAMILIES and its argument names to DRAW.
+"""
+
+import random
+import re
+
+FAMILIES = {
+    "strings": """
+        SET key value
+        SET key value {[NX|XX] [GET] [EX ttl|PX ttlms|EXAT at|PXAT atms|KEEPTTL]}
+        SET key number
+        GET key
+        GETEX key [EX ttl|PX ttlms|EXAT at|PXAT atms|PERSIST]
+        GETDEL key
+        GETSET key value
+        GETRANGE key index index
+        SUBSTR key index index
+        SETRANGE key offset value
+        APPEND key value
+        STRLEN key
+        INCR key
+        DECR key
+        INCRBY key number
+        DECRBY key number
+        INCRBYFLOAT key float
+        MGET key...
+        MSET (key value)...
+        MSETNX (key value)...
+        SETNX key value
+        SETEX key ttl value
+        PSETEX key ttlms value
+        LCS key key {[LEN] [IDX] [MINMATCHLEN small] [WITHMATCHLEN]}
+    """,
+    "bits": """
+        SETBIT key bitoffset bit
+        GETBIT key bitoffset
+        BITCOUNT key
+        BITCOUNT key index index [BYTE|BIT]
+        BITPOS key bit
+        BITPOS key bit index [index [BYTE|BIT]]
+        BITOP AND|OR|XOR key key...
+        BITOP NOT key key
+        BITFIELD key (GET bittype bitoffset|SET bittype bitoffset number|INCRBY bittype bitoffset number|OVERFLOW (WRAP|SAT|FAIL))...
+        BITFIELD_RO key (GET bittype bitoffset)...
+    """,
+    "keys": """
+        DEL key...
+        UNLINK key...
+        EXISTS key...
+        TYPE key
+        TOUCH key...
+        COPY key key {[DB db] [REPLACE]}
+        RENAME key key
+        RENAMENX key key
+        MOVE key db
+        SWAPDB db db
+        SELECT db
+        DBSIZE
+        KEYS pattern
+        RANDOMKEY
+        SCAN 0 {[MATCH pattern] [COUNT big] [TYPE type]}
+        OBJECT ENCODING key
+        OBJECT REFCOUNT key
+        OBJECT HELP
+        FLUSHDB [ASYNC|SYNC]
+    """,
+    "expiry": """
+        EXPIRE key ttl [NX|XX|GT|LT]
+        PEXPIRE key ttlms [NX|XX|GT|LT]
+        EXPIREAT key at [NX|XX|GT|LT]
+        PEXPIREAT key atms [NX|XX|GT|LT]
+        EXPIRE key ttl {[NX] [XX] [GT] [LT]}
+        TTL key
+        PTTL key
+        EXPIRETIME key
+        PEXPIRETIME key
+        PERSIST key
+    """,
+    "server": """
+        PING [value]
+        ECHO value
+        TIME
+        WAIT 0 0
+        CLIENT SETNAME name
+        CLIENT GETNAME
+        CLIENT SETINFO (LIB-NAME|LIB-VER|other) name
+        CLIENT ID
+        CLIENT NO-EVICT (ON|OFF|other)
+        CLIENT NO-TOUCH (ON|OFF|other)
+        CLIENT GETREDIR
+        CLIENT TRACKINGINFO
+        CLIENT KILL (other|ID (0|-1|x|999999999)|TYPE type|ADDR other|ADDR)
+        CLIENT UNBLOCK (999999999|-1|x) [TIMEOUT|ERROR|other]
+        CLIENT PAUSE other
+        CLIENT REPLY other
+        CLIENT LIST (TYPE type|TYPE other|ID (0|-1|x|999999999)|other)
+        CLIENT other
+        COMMAND GETKEYS (GET key|MSET (key value)...|SET key value|BITOP AND key key...|PING|other)
+        COMMAND GETKEYSANDFLAGS (GET key|MSET (key value)...|SET key value|RENAME key key|LCS key key|COPY key key)
+        COMMAND INFO (get|set|append|other)...
+        COMMAND LIST FILTERBY (ACLCAT other|other)
+        CONFIG GET (maxmemory|maxmemory-policy|proto-max-bulk-len|databases|timeout|other|hz hz)
+        CONFIG SET other value
+        CONFIG SET (maxmemory|timeout|hz|maxmemory-samples|slowlog-max-len) other
+        CONFIG other
+        CONFIG HELP
+        HELLO [(2|3|4|other) [SETNAME name|AUTH name value|other]]
+        AUTH value [value]
+        ACL WHOAMI
+        ACL CAT other
+        SLOWLOG (LEN|RESET|HELP|GET other|other)
+        LATENCY (LATEST|HELP|HISTORY other|RESET other|other)
+        MEMORY (USAGE key [SAMPLES small]|HELP|other)
+        OBJECT other [key]
+        DEBUG (NOSUCH|SLEEP|SET-ACTIVE-EXPIRE x)
+        RESET
+        ROLE
+        other [value]...
+    """,
+}
+
+# Commands whose own arguments a mutation could turn into harm (sizes, sleeps, closing).
+FRAGILE = {"WAIT", "SETBIT", "SETRANGE", "BITFIELD", "DEBUG", "CLIENT", "CONFIG", "HELLO", "AUTH", "RESET"}
+
+ODD = [
+    b"", b"-1", b"0", b"1", b"2", b"9223372036854775807", b"-9223372036854775808", b"9223372036854775808",
+    b"18446744073709551616", b"abc", b"1.5", b" 1", b"1 ", b"+1", b"01", b"0x10", b"nan", b"inf", b"-inf",
+    b"-0", b"1e3", b"\x00", b"\xff\xfe", b"NX", b"GET", b"x" * 300, b"a\r\nb", b"*", b"'",
+]  # fmt: skip
+TYPES = ["string", "list", "set", "zset", "hash", "stream", "nosuchtype", "normal", "pubsub"]
+PATTERNS = ["*", "k*", "k[0-3]", "k[^0-3]", "?1", "nosuch", "\\k1", "k[3-0]", "k[", "**1", "[k]?", ""]
+TOKEN = re.compile(r"\.\.\.|[\[\](){}|]|[^\s\[\](){}|.]+")
+
+
+class Draw:
+    """Draws arguments from one seeded generator. `short_ttl` tells that a key is about to go."""
+
+    def __init__(self, rng):
+        self.rng = rng
+        self.short_ttl = False
+
+    def __call__(self, name):
+        return getattr(self, f"d_{name}")() if hasattr(self, f"d_{name}") else name
+
+    def d_key(self):
+        return f"k{self.rng.randrange(10)}"
+
+    def d_value(self):
+        pick = self.rng.random()
+        if pick < 0.25:
+            return str(self.rng.randint(-100, 100))
+        if pick < 0.35:
+            return self.rng.choice(ODD)
+        if pick < 0.45:
+            return bytes(self.rng.randrange(256) for _ in range(self.rng.randrange(20)))
+        if pick < 0.5:
+            return "abcdef"[: self.rng.randrange(1, 7)] * self.rng.randrange(1, 30)
+        return "".join(self.rng.choice("abcd") for _ in range(self.rng.randrange(60)))
+
+    def d_number(self):
+        if self.rng.random() < 0.15:
+            return str(self.rng.choice([1, -1]) * (2 ** self.rng.choice([31, 32, 62, 63]) - self.rng.randrange(3)))
+        return str(self.rng.randint(-300, 300))
+
+    def d_float(self):
+        pick = self.rng.random()
+        if pick < 0.5:
+            return f"{self.rng.uniform(-100, 100):.{self.rng.randrange(6)}f}"
+        if pick < 0.8:
+            return f"{self.rng.uniform(-10, 10):.{self.rng.randrange(17)}e}"
+        return self.rng.choice(["1e400", "nan", "inf", "-inf", "0x1p3", ".5", "5.", "1e17", "1e-17", "3.0", "-0", "abc", ""])
+
+    def d_index(self):
+        if self.rng.random() < 0.1:
+            return self.rng.choice(["9223372036854775807", "-9223372036854775808", "9223372036854775808", "x", ""])
+        return str(self.rng.randint(-40, 40))
+
+    def d_offset(self):
+        return self.rng.choice(["536870912", "9223372036854775807", "-1", "x"]) if self.rng.random() < 0.08 else str(self.rng.randrange(70))
+
+    def d_bitoffset(self):
+        if self.rng.random() < 0.08:
+            return self.rng.choice(["4294967296", "-1", "x", "#x", "9223372036854775807", "#-1"])
+        return ("#" if self.rng.random() < 0.2 else "") + str(self.rng.randrange(120))
+
+    def d_bittype(self):
+        if self.rng.random() < 0.08:
+            return self.rng.choice(["u64", "i65", "u0", "i0", "x8", "u", "8", ""])
+        return self.rng.choice("ui") + str(self.rng.randint(1, 63))
+
+    def d_bit(self):
+        return self.rng.choice(["0", "1", "0", "1", "0", "1", "2", "-1", "x"])
+
+    def d_ttl(self):
+        return self.rng.choice(["100", "1000", "10000", "50000000", "0", "-1", "9223372036854775807", "9223372036854775", "x", "1.5"])
+
+    def d_ttlms(self):
+        if self.rng.random() < 0.25:
+            self.short_ttl = True
+            return str(self.rng.randint(1, 5))
+        return self.rng.choice(["100000", "1000000", "0", "-1", "9223372036854775807", "x"])
+
+    def d_at(self):
+        return self.moment(1)
+
+    def d_atms(self):
+        return self.moment(1000)
+
+    def moment(self, unit):
+        """A moment of the next century, one gone by, or none at all."""
+        at = self.rng.choice([4102444800, 4102444800 + self.rng.randrange(9), 1700000000, 1, 0, -1, 9223372036854775807])
+        self.short_ttl |= at < 1800000000
+        return str(at * unit if at < 1 << 40 else at)
+
+    def d_small(self):
+        return self.rng.choice(["0", "1", "2", "4", "-1", "x"])
+
+    def d_big(self):
+        return self.rng.choice(["1000", "1000", "10000", "0", "-1", "x"])
+
+    def d_db(self):
+        return self.rng.choice(["0", "0", "1", "2", "15", "16", "-1", "x", "99999999999"])
+
+    def d_type(self):
+        return self.rng.choice(TYPES)
+
+    def d_pattern(self):
+        return self.rng.choice(PATTERNS)
+
+    def d_name(self):
+        return self.rng.choice(["app", "", "two words", "a\nb", "x" * 40, "default"])
+
+    def d_other(self):
+        return self.rng.choice(["nosuch", "FOO", "-1", "0", "help", "", "9223372036854775808", "a b", "on", "é", "*"])
+
+
+def parse(line):
+    """A grammar line as a tree: ("word"|"seq"|"any"|"maybe"|"shuffle"|"repeat", ...)."""
+    tokens = TOKEN.findall(line)
+
+    def sequence(closing):
+        choices, items = [], []
+        while tokens and tokens[0] != closing:
+            token = tokens.pop(0)
+            if token == "|":
+                choices.append(items)
+                items = []
+                continue
+            if token in "[({":
+                inner = sequence({"[": "]", "(": ")", "{": "}"}[token])
+                tokens.pop(0)
+                item = {"[": ("maybe", inner), "(": inner, "{": ("shuffle", inner)}[token]
+            else:
+                item = ("word", token)
+            if tokens and tokens[0] == "...":
+                tokens.pop(0)
+                item = ("repeat", item)
+            items.append(item)
+        if not choices:
+            return ("seq", items)
+        if closing is None:  # at top level `A|B rest` chooses between words
+            return top_level(choices + [items])
+        return ("any", [("seq", choice) for choice in choices + [items]])
+
+    return sequence(None)
+
+
+def top_level(choices):
+    head, words, tail = choices[0][:-1], [choices[0][-1]], choices[-1][1:]
+    words += [choice[0] for choice in choices[1:]]
+    return ("seq", [*head, ("any", words), *tail])
+
+
+def write(tree, draw, out):
+    kind, body = tree
+    rng = draw.rng
+    if kind == "word":
+        out.append(draw(body))
+    elif kind == "seq":
+        for item in body:
+            write(item, draw, out)
+    elif kind == "any":
+        write(rng.choice(body), draw, out)
+    elif kind == "maybe":
+        if rng.random() < 0.5:
+            write(body, draw, out)
+    elif kind == "repeat":
+        for _ in range(rng.choice([1, 1, 2, 3, 4])):
+            write(body, draw, out)
+    elif kind == "shuffle":
+        items = list(body[1])
+        rng.shuffle(items)
+        for item in items:
+            write(item, draw, out)
+
+
+class Stream:
+    """An endless stream of commands: lists of bytes. `families` picks the grammar lines."""
+
+    def __init__(self, seed, families):
+        self.rng = random.Random(seed)
+        self.lines = []
+        for family in families:
+            lines = [line.strip() for line in FAMILIES[family].splitlines() if line.strip()]
+            weight = 1 if family == "server" else 3
+            self.lines += [parse(line) for line in lines for _ in range(weight)]
+
+    def next(self):
+        """(words, short): `short` when a key may expire within milliseconds."""
+        draw = Draw(self.rng)
+        words = []
+        write(self.rng.choice(self.lines), draw, words)
+        words = [w if isinstance(w, bytes) else w.encode() for w in words]
+        name = words[0].decode("latin-1").upper()
+        if self.rng.random() < 0.08 and name not in FRAGILE:
+            words = self.spoil(words)
+        if self.rng.random() < 0.1:
+            words[0] = words[0].lower()
+        return words, draw.short_ttl
+
+    def spoil(self, words):
+        words = list(words)
+        at = self.rng.randrange(1, len(words)) if len(words) > 1 else 0
+        how = self.rng.randrange(5)
+        if how == 0 and len(words) > 1:
+            del words[at]
+        elif how == 1:
+            words.insert(max(at, 1), self.rng.choice(ODD))
+        elif how == 2 and at:
+            words[at] = self.rng.choice(ODD)
+        elif how == 3:
+            words.append(words[at])
+        else:
+            words = words[:at] or words
+        return words
