@@ -1,1 +1,31 @@
 //! Bounds of queues, buffers and loops, each with its unit and its reason.
+
+/// Bytes of a line that has no end yet: an inline request, or the digits of a count. As in Redis.
+pub const LINE_LEN_MAX: usize = 64 * 1024;
+
+/// Requests that are decoded before the first of them is served. Bounds the scratch of a batch
+/// and the time until others have their turn.
+pub const BATCH_REQUESTS_MAX: usize = 1024;
+
+/// Words of a batch from which on no further request is added to it.
+pub const BATCH_WORDS_MAX: usize = 8 * 1024;
+
+/// Bulks from this size on get an allocation of their own while they arrive, which the keyspace
+/// may come to hold. Below it, copying out of the read buffer costs less. Bytes, as in Redis.
+pub const LARGE_BULK_MIN: usize = 32 * 1024;
+
+/// Bytes of a large bulk reserved before the first of them have arrived. A client that announces
+/// much and sends nothing holds no more than this.
+pub const LARGE_BULK_RESERVE: usize = 1024 * 1024;
+
+/// Words of a request. As in Redis.
+pub const REQUEST_WORDS_MAX: i64 = 0x7fff_ffff;
+
+/// Words of a request before authentication. As in Redis.
+pub const UNTRUSTED_WORDS_MAX: i64 = 10;
+
+/// Bytes of a word before authentication. As in Redis.
+pub const UNTRUSTED_BULK_MAX: usize = 16 * 1024;
+
+const _: () = assert!(UNTRUSTED_BULK_MAX < LARGE_BULK_MIN, "strangers get no large allocations");
+const _: () = assert!(LARGE_BULK_MIN <= LARGE_BULK_RESERVE, "a reserve holds what starts it");

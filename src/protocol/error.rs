@@ -45,6 +45,10 @@ pub enum ReplyError {
     #[error("ERR source and destination objects are the same")]
     SameObject,
 
+    /// What the decoder could not read; the connection is closed.
+    #[error("ERR Protocol error: {0}")]
+    Protocol(Box<str>),
+
     // State of the connection or the server.
     #[error("NOAUTH Authentication required.")]
     NoAuth,

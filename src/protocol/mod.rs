@@ -2,5 +2,6 @@
 
 pub mod decode;
 pub mod error;
+pub mod inline;
 pub mod reply;
 pub mod request;

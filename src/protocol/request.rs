@@ -8,6 +8,7 @@
 //! 2. A request has at least one argument; the first is the command's name.
 
 use crate::base::blob::Blob;
+use crate::base::limits::BATCH_WORDS_MAX;
 
 /// Half-open byte range of one argument in the read buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,5 +52,25 @@ impl Batch {
         self.spans.clear();
         self.requests.clear();
         self.large.clear();
+    }
+
+    /// The words of one request.
+    pub fn spans_of(&self, request: &Request) -> &[Span] {
+        &self.spans[request.first as usize..][..request.count as usize]
+    }
+
+    /// The bytes of one word; `buffer` is the one that was decoded.
+    pub fn word<'a>(&'a self, buffer: &'a [u8], span: Span) -> &'a [u8] {
+        if span.start == Span::LARGE {
+            &self.large[span.end as usize]
+        } else {
+            &buffer[span.start as usize..span.end as usize]
+        }
+    }
+
+    /// Gives memory back that a request of very many words left.
+    pub fn shrink(&mut self) {
+        self.spans.shrink_to(BATCH_WORDS_MAX);
+        self.large.shrink_to(0);
     }
 }
