@@ -2,6 +2,7 @@
 
 pub mod base;
 pub mod command;
+pub mod config;
 pub mod families;
 pub mod keyspace;
 pub mod protocol;
