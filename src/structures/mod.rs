@@ -3,3 +3,14 @@
 pub mod bits;
 pub mod cow_table;
 pub mod epoch;
+pub mod fuzz;
+pub mod listpack;
+pub mod size_class;
+
+/// Foreign bytes aren't what they should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("corrupt at byte {at}")]
+pub struct Corrupt {
+    /// Offset of the first byte that can't be right.
+    pub at: usize,
+}

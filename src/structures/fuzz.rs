@@ -1,0 +1,24 @@
+//! Entry points for fuzzing: foreign bytes in, assertions inside. Run briefly as property tests on
+//! every change, longer by a fuzzer.
+
+use super::listpack::{Item, ListPack};
+
+/// A listpack either is refused or can be read from both ends and changed.
+///
+/// # Panics
+/// When that doesn't hold.
+pub fn listpack(bytes: &[u8]) {
+    let Ok(mut pack) = ListPack::from_bytes(bytes.to_vec()) else { return };
+    let forward = pack.iter().count();
+    assert_eq!(forward, pack.iter().rev().count());
+    assert_eq!(forward, pack.len());
+    let texts: Vec<_> = pack.iter().map(|item| item.to_vec()).collect();
+    for text in texts.iter().take(8) {
+        let at = pack.find(pack.first().unwrap_or(pack.end()), text, 0);
+        assert!(at.and_then(|at| pack.item(at)).is_some_and(|item| item.is(text)));
+    }
+    pack.push_front(Item::Int(-1));
+    pack.push_back(Item::text(bytes));
+    assert_eq!(pack.len(), forward + 2);
+    assert!(ListPack::from_bytes(pack.as_bytes().to_vec()).is_ok());
+}
