@@ -1,0 +1,85 @@
+// ioredis against a server: node ioredis.mjs PORT DIALECT
+import assert from "node:assert/strict";
+import { Redis } from "ioredis";
+import { run } from "./cases.mjs";
+
+const port = Number(process.argv[2]);
+const open = (options = {}) => new Redis({ port, host: "127.0.0.1", ...options });
+
+await run({
+  async strings() {
+    const c = open();
+    assert.equal(await c.set("s", "value", "EX", 100), "OK");
+    assert.equal(await c.get("s"), "value");
+    assert.equal(await c.set("s", "x", "NX"), null);
+    assert.deepEqual(await c.mget("s", "none"), ["value", null]);
+    assert.equal(await c.incrby("n", 5), 5);
+    assert.equal(await c.getex("s", "PERSIST"), "value");
+    assert.deepEqual(await c.getBuffer("s"), Buffer.from("value"));
+    await c.quit();
+  },
+  async keys() {
+    const c = open();
+    await c.flushdb();
+    const pipeline = c.pipeline();
+    for (let n = 0; n < 300; n++) pipeline.set(`key:${n}`, n);
+    await pipeline.exec();
+    const seen = new Set();
+    for await (const keys of c.scanStream({ match: "key:*", count: 20 })) keys.forEach((key) => seen.add(key));
+    assert.equal(seen.size, 300);
+    assert.equal(await c.unlink("key:1", "key:2", "none"), 2);
+    await c.quit();
+  },
+  async "auto pipelining"() {
+    const c = open({ enableAutoPipelining: true });
+    await c.del("counter");
+    const replies = await Promise.all(Array.from({ length: 2000 }, () => c.incr("counter")));
+    assert.equal(Math.max(...replies), 2000);
+    await c.quit();
+  },
+  async transactions() {
+    const c = open();
+    assert.deepEqual(await c.multi().set("t", 1).incr("t").exec(), [[null, "OK"], [null, 2]]);
+    await c.quit();
+  },
+  async "ready check and names"() {
+    const c = open({ connectionName: "interop", db: 3 });
+    await new Promise((done) => c.once("ready", done));
+    assert.equal(await c.client("GETNAME"), "interop");
+    assert.match(await c.client("INFO"), /db=3/);
+    await c.quit();
+  },
+  async "reconnects after being killed"() {
+    const c = open();
+    const id = await c.client("ID");
+    const other = open();
+    assert.equal(await other.client("KILL", "ID", id), 1);
+    assert.equal(await c.set("again", 1), "OK");
+    await c.quit();
+    await other.quit();
+  },
+  async errors() {
+    const c = open();
+    await c.set("word", "abc");
+    await assert.rejects(c.incr("word"), /not an integer/);
+    await assert.rejects(c.call("NOSUCH"), /unknown command/);
+    await c.quit();
+  },
+  async scripts() {
+    const c = open();
+    c.defineCommand("double", { numberOfKeys: 1, lua: "return redis.call('GET', KEYS[1]) * 2" });
+    await c.set("half", 21);
+    assert.equal(await c.double("half"), 42);
+    await c.quit();
+  },
+  async messages() {
+    const listener = open();
+    await listener.subscribe("news");
+    const got = new Promise((done) => listener.once("message", (_, text) => done(text)));
+    const c = open();
+    assert.equal(await c.publish("news", "hello"), 1);
+    assert.equal(await got, "hello");
+    await c.quit();
+    await listener.quit();
+  },
+}, { transactions: ["multi"], scripts: ["evalsha"], messages: ["subscribe"] });
