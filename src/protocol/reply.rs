@@ -3,6 +3,9 @@
 //! [`Output`] is what waits to be sent: a run of bytes with large bulks spliced in by reference,
 //! so that they leave through a vectored write without being copied.
 
+use std::collections::VecDeque;
+use std::io::Write;
+
 use super::error::ReplyError;
 use crate::base::blob::Blob;
 use crate::base::number::format_double;
@@ -22,23 +25,33 @@ pub enum Dialect {
 }
 
 /// Bytes on their way to a client, in order.
+///
+/// 1. `bytes[start..]` and `shared` are what waits; positions count from the front of `bytes`.
+/// 2. `front_sent` bytes of the first shared bulk have been sent; then `start` is its position.
+/// 3. What has been sent is forgotten in leaps, so that a slow reader costs O(1) per byte.
 #[derive(Debug, Default)]
 pub struct Output {
     bytes: Vec<u8>,
+    start: usize,
     /// Bulks that belong right before `bytes[at]`, ascending.
-    shared: Vec<(usize, Blob)>,
+    shared: VecDeque<(usize, Blob)>,
+    /// Of the shared bulks, without `front_sent`.
     shared_bytes: usize,
+    front_sent: usize,
 }
+
+/// Sent bytes at the front of the buffer that are worth a move of the rest.
+const COMPACT_MIN: usize = 16 * 1024;
 
 impl Output {
     /// Bytes waiting.
     pub fn len(&self) -> usize {
-        self.bytes.len() + self.shared_bytes
+        self.bytes.len() - self.start + self.shared_bytes
     }
 
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty() && self.shared.is_empty()
+        self.len() == 0
     }
 
     /// Bytes of memory held: capacity, not content.
@@ -55,63 +68,70 @@ impl Output {
 
     /// The plain bytes, when no shared bulk lies among them.
     pub fn as_plain(&self) -> Option<&[u8]> {
-        self.shared.is_empty().then_some(self.bytes.as_slice())
+        self.shared.is_empty().then_some(&self.bytes[self.start..])
     }
 
     /// Everything as slices, in sending order.
     pub fn slices(&self) -> impl Iterator<Item = &[u8]> {
-        let tail_from = self.shared.last().map_or(0, |(at, _)| *at);
-        let mut from = 0;
+        let tail_from = self.shared.back().map_or(self.start, |(at, _)| *at);
+        let (mut from, mut sent) = (self.start, self.front_sent);
         self.shared
             .iter()
             .flat_map(move |(at, blob)| {
                 let head = &self.bytes[from..*at];
                 from = *at;
-                [head, blob.as_slice()]
+                [head, &blob[std::mem::take(&mut sent)..]]
             })
             .chain(std::iter::once(&self.bytes[tail_from..]))
             .filter(|slice| !slice.is_empty())
     }
 
-    /// Drops the first `count` bytes, which have been sent. O(what remains).
+    /// Drops the first `count` bytes, which have been sent. O(1) per byte in the long run.
     pub fn advance(&mut self, mut count: usize) {
         if count >= self.len() {
             self.clear();
             return;
         }
-        let mut from = 0;
-        let mut spliced = 0;
-        for (at, blob) in &mut self.shared {
-            let head = *at - from;
+        while let Some((at, blob)) = self.shared.front() {
+            let head = *at - self.start;
             if count < head {
                 break;
             }
             count -= head;
-            from = *at;
-            if count < blob.len() {
-                // The rest of a half-sent bulk becomes a blob of its own, once per blocked write.
+            self.start = *at;
+            let rest = blob.len() - self.front_sent;
+            if count < rest {
+                self.front_sent += count;
                 self.shared_bytes -= count;
-                *blob = Blob::new(blob[count..].to_vec());
-                count = 0;
-                break;
+                return;
             }
-            count -= blob.len();
-            self.shared_bytes -= blob.len();
-            spliced += 1;
+            count -= rest;
+            self.shared_bytes -= rest;
+            self.front_sent = 0;
+            self.shared.pop_front();
         }
-        self.shared.drain(..spliced);
-        let cut = from + count;
-        self.bytes.drain(..cut);
+        self.start += count;
+        if self.start >= COMPACT_MIN && self.start * 2 >= self.bytes.len() {
+            self.compact();
+        }
+    }
+
+    /// Moves what waits to the front of the buffer.
+    fn compact(&mut self) {
+        self.bytes.drain(..self.start);
         for (at, _) in &mut self.shared {
-            *at -= cut;
+            *at -= self.start;
         }
+        self.start = 0;
     }
 
     /// Forgets everything, keeping the allocation.
     pub fn clear(&mut self) {
         self.bytes.clear();
+        self.start = 0;
         self.shared.clear();
         self.shared_bytes = 0;
+        self.front_sent = 0;
     }
 
     /// Appends raw bytes that are already RESP.
@@ -119,37 +139,62 @@ impl Output {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Appends a bulk's content by reference.
-    fn push_shared(&mut self, blob: Blob) {
+    /// Appends bytes by reference that are already RESP, or the content of a bulk.
+    pub fn push_shared(&mut self, blob: Blob) {
         self.shared_bytes += blob.len();
-        self.shared.push((self.bytes.len(), blob));
+        self.shared.push_back((self.bytes.len(), blob));
     }
 
     /// Moves everything of `other` behind what is here.
-    pub fn append(&mut self, other: &mut Output) {
+    pub fn append(&mut self, other: &mut Self) {
+        if self.is_empty() {
+            std::mem::swap(self, other);
+            other.clear();
+            return;
+        }
+        if other.front_sent > 0
+            && let Some((_, blob)) = other.shared.front_mut()
+        {
+            // Only the front of an output can be half sent; this doesn't happen in practice.
+            *blob = Blob::new(blob[other.front_sent..].to_vec());
+        }
         let base = self.bytes.len();
-        self.bytes.extend_from_slice(&other.bytes);
-        self.shared.extend(other.shared.drain(..).map(|(at, blob)| (base + at, blob)));
+        self.bytes.extend_from_slice(&other.bytes[other.start..]);
+        let moved = other.shared.drain(..).map(|(at, blob)| (base + at - other.start, blob));
+        self.shared.extend(moved);
         self.shared_bytes += other.shared_bytes;
         other.clear();
     }
 
-    /// Cuts back to an earlier [`Output::mark`]: what came after was never said.
+    /// Cuts back to an earlier [`Output::mark`], from which on nothing was sent: what came after
+    /// was never said.
     pub fn rewind(&mut self, mark: Mark) {
+        debug_assert!(self.start <= mark.bytes, "what was sent can't be taken back");
         self.bytes.truncate(mark.bytes);
         for (_, blob) in self.shared.drain(mark.shared..) {
             self.shared_bytes -= blob.len();
         }
     }
 
-    /// The present end, for [`Output::rewind`] and for measuring a reply.
+    /// The present end, for [`Output::rewind`].
     pub fn mark(&self) -> Mark {
         Mark { bytes: self.bytes.len(), shared: self.shared.len() }
     }
 
+    /// Puts `head` before all that was said since `mark`. O(what was said since).
+    fn insert(&mut self, mark: Mark, head: &[u8]) {
+        self.bytes.splice(mark.bytes..mark.bytes, head.iter().copied());
+        for (at, _) in self.shared.range_mut(mark.shared..) {
+            *at += head.len();
+        }
+    }
+
     /// Gives memory back that an earlier burst left, when more than `keep` bytes are held.
     pub fn shrink(&mut self, keep: usize) {
-        self.bytes.shrink_to(keep);
+        if self.bytes.capacity() > keep {
+            self.compact();
+            self.bytes.shrink_to(keep);
+        }
         self.shared.shrink_to(0);
     }
 }
@@ -160,6 +205,11 @@ pub struct Mark {
     bytes: usize,
     shared: usize,
 }
+
+/// An aggregate whose length is said when its values have been: see [`Reply::open`].
+#[derive(Debug)]
+#[must_use = "an aggregate that is not closed breaks the protocol"]
+pub struct Opened(Mark);
 
 /// Writes one client's replies in its dialect.
 #[derive(Debug)]
@@ -209,12 +259,18 @@ impl<'a> Reply<'a> {
 
     /// An error; CR and LF in it become spaces, so that user data can't forge a reply.
     pub fn error(&mut self, error: &ReplyError) {
-        let text = error.to_string();
-        self.out.bytes.push(b'-');
-        self.out
-            .bytes
-            .extend(text.bytes().map(|b| if matches!(b, b'\r' | b'\n') { b' ' } else { b }));
-        self.out.bytes.extend_from_slice(b"\r\n");
+        let out = &mut self.out.bytes;
+        out.push(b'-');
+        let from = out.len();
+        if write!(out, "{error}").is_err() {
+            debug_assert!(false, "writing to a vector can't fail");
+        }
+        for byte in &mut out[from..] {
+            if matches!(byte, b'\r' | b'\n') {
+                *byte = b' ';
+            }
+        }
+        out.extend_from_slice(b"\r\n");
     }
 
     /// An integer.
@@ -238,10 +294,13 @@ impl<'a> Reply<'a> {
     }
 
     /// A bulk string, copied.
+    #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
-        self.prefixed(b'$', bytes.len());
-        self.out.bytes.extend_from_slice(bytes);
-        self.out.bytes.extend_from_slice(b"\r\n");
+        let out = &mut self.out.bytes;
+        out.reserve(bytes.len() + HEAD_LEN_MAX + 2);
+        push_head(out, b'$', bytes.len());
+        out.extend_from_slice(bytes);
+        out.extend_from_slice(b"\r\n");
     }
 
     /// A bulk string, sent by reference when that pays.
@@ -250,7 +309,7 @@ impl<'a> Reply<'a> {
             self.bulk(blob);
             return;
         }
-        self.prefixed(b'$', blob.len());
+        push_head(&mut self.out.bytes, b'$', blob.len());
         self.out.push_shared(blob.clone());
         self.out.bytes.extend_from_slice(b"\r\n");
     }
@@ -299,15 +358,26 @@ impl<'a> Reply<'a> {
 
     /// A double; in RESP2 the same digits as a bulk string.
     pub fn double(&mut self, value: f64) {
-        let mut text = Vec::with_capacity(32);
-        format_double(value, &mut text);
-        if self.is_resp3() {
-            self.out.bytes.push(b',');
-            self.out.bytes.extend_from_slice(&text);
-            self.out.bytes.extend_from_slice(b"\r\n");
+        let out = &mut self.out.bytes;
+        if self.dialect == Dialect::Resp3 {
+            out.push(b',');
+            format_double(value, out);
         } else {
-            self.bulk(&text);
+            // The length is known last. It has one digit or two.
+            let from = out.len();
+            out.extend_from_slice(b"$00\r\n");
+            format_double(value, out);
+            let len = out.len() - from - 5;
+            if let Ok(ones @ 0..10) = u8::try_from(len) {
+                out[from + 1] = b'0' + ones;
+                out.remove(from + 2);
+            } else {
+                let (tens, ones) = (len / 10 % 10, len % 10);
+                out[from + 1] = DIGITS[tens];
+                out[from + 2] = DIGITS[ones];
+            }
         }
+        out.extend_from_slice(b"\r\n");
     }
 
     /// A boolean; 1 or 0 in RESP2.
@@ -343,12 +413,240 @@ impl<'a> Reply<'a> {
         }
     }
 
+    /// Begins an aggregate whose length is not known yet; its values follow, then one of
+    /// [`Reply::close_array`], [`Reply::close_map`] and [`Reply::close_set`].
+    pub fn open(&mut self) -> Opened {
+        Opened(self.out.mark())
+    }
+
+    /// Says that what came since `opened` were `len` values of an array.
+    pub fn close_array(&mut self, opened: Opened, len: usize) {
+        self.close(opened, b'*', len);
+    }
+
+    /// Says that what came since `opened` were `pairs` pairs of a map.
+    pub fn close_map(&mut self, opened: Opened, pairs: usize) {
+        if self.is_resp3() {
+            self.close(opened, b'%', pairs);
+        } else {
+            self.close(opened, b'*', pairs * 2);
+        }
+    }
+
+    /// Says that what came since `opened` were `len` members of a set.
+    pub fn close_set(&mut self, opened: Opened, len: usize) {
+        self.close(opened, if self.is_resp3() { b'~' } else { b'*' }, len);
+    }
+
+    fn close(&mut self, Opened(mark): Opened, prefix: u8, len: usize) {
+        let mut head = Vec::with_capacity(HEAD_LEN_MAX);
+        push_head(&mut head, prefix, len);
+        self.out.insert(mark, &head);
+    }
+
     fn prefixed(&mut self, prefix: u8, number: impl itoa::Integer) {
         let mut digits = itoa::Buffer::new();
         let digits = digits.format(number).as_bytes();
-        self.out.bytes.reserve(digits.len() + 3);
-        self.out.bytes.push(prefix);
-        self.out.bytes.extend_from_slice(digits);
-        self.out.bytes.extend_from_slice(b"\r\n");
+        let out = &mut self.out.bytes;
+        out.reserve(HEAD_LEN_MAX);
+        out.push(prefix);
+        out.extend_from_slice(digits);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+const DIGITS: [u8; 10] = *b"0123456789";
+
+/// A prefix, a 64-bit number and the line's end.
+const HEAD_LEN_MAX: usize = 23;
+
+/// A prefix with a length, which mostly has one or two digits.
+#[inline]
+fn push_head(out: &mut Vec<u8>, prefix: u8, len: usize) {
+    if len < 10 {
+        out.extend_from_slice(&[prefix, DIGITS[len], b'\r', b'\n']);
+    } else if len < 100 {
+        out.extend_from_slice(&[prefix, DIGITS[len / 10], DIGITS[len % 10], b'\r', b'\n']);
+    } else {
+        let mut digits = itoa::Buffer::new();
+        out.push(prefix);
+        out.extend_from_slice(digits.format(len).as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
+    use super::*;
+    use proptest::prelude::*;
+
+    #[track_caller]
+    fn check(say: impl Fn(&mut Reply<'_>), resp2: &str, resp3: &str) {
+        for (dialect, expected) in [(Dialect::Resp2, resp2), (Dialect::Resp3, resp3)] {
+            let mut out = Output::default();
+            say(&mut Reply::new(&mut out, dialect));
+            let found = String::from_utf8(out.slices().collect::<Vec<_>>().concat()).unwrap();
+            assert_eq!(found, expected, "{dialect:?}");
+        }
+    }
+
+    #[allow(clippy::redundant_closure_for_method_calls, reason = "methods are not general enough")]
+    #[test]
+    fn values_are_framed_in_both_dialects() {
+        check(|reply| reply.ok(), "+OK\r\n", "+OK\r\n");
+        check(|reply| reply.simple("PONG"), "+PONG\r\n", "+PONG\r\n");
+        check(|reply| reply.int(-5), ":-5\r\n", ":-5\r\n");
+        check(
+            |reply| reply.uint(u64::MAX),
+            ":18446744073709551615\r\n",
+            ":18446744073709551615\r\n",
+        );
+        check(|reply| reply.flag(true), ":1\r\n", ":1\r\n");
+        check(|reply| reply.null(), "$-1\r\n", "_\r\n");
+        check(|reply| reply.null_array(), "*-1\r\n", "_\r\n");
+        check(|reply| reply.array(120), "*120\r\n", "*120\r\n");
+        check(|reply| reply.map(6), "*12\r\n", "%6\r\n");
+        check(|reply| reply.set(2), "*2\r\n", "~2\r\n");
+        check(|reply| reply.push(3), "*3\r\n", ">3\r\n");
+        check(|reply| reply.boolean(false), ":0\r\n", "#f\r\n");
+        check(|reply| reply.boolean(true), ":1\r\n", "#t\r\n");
+        check(|reply| reply.big_number("123"), "$3\r\n123\r\n", "(123\r\n");
+        check(|reply| reply.verbatim(b"txt", b"hi"), "$2\r\nhi\r\n", "=6\r\ntxt:hi\r\n");
+        check(|reply| reply.bulk_int(-42), "$3\r\n-42\r\n", "$3\r\n-42\r\n");
+    }
+
+    #[test]
+    fn doubles_are_framed_with_their_length() {
+        check(|reply| reply.double(3.0), "$1\r\n3\r\n", ",3\r\n");
+        check(|reply| reply.double(f64::NEG_INFINITY), "$4\r\n-inf\r\n", ",-inf\r\n");
+        check(|reply| reply.double(123_456_789.5), "$11\r\n123456789.5\r\n", ",123456789.5\r\n");
+        let longest = "-2.2250738585072014e-308";
+        check(
+            |reply| reply.double(-f64::MIN_POSITIVE),
+            &format!("$24\r\n{longest}\r\n"),
+            &format!(",{longest}\r\n"),
+        );
+    }
+
+    #[test]
+    fn bulks_of_every_length_are_framed() {
+        for len in [0, 1, 9, 10, 11, 99, 100, 101, 4095, 4096, 100_000] {
+            let text = "x".repeat(len);
+            let expected = format!("${len}\r\n{text}\r\n");
+            check(|reply| reply.bulk(text.as_bytes()), &expected, &expected);
+            let blob = Blob::new(text.clone().into_bytes());
+            check(|reply| reply.bulk_shared(&blob), &expected, &expected);
+        }
+    }
+
+    #[test]
+    fn errors_stay_on_one_line() {
+        let error = ReplyError::Text("ERR a\r\n+OK".into());
+        check(|reply| reply.error(&error), "-ERR a  +OK\r\n", "-ERR a  +OK\r\n");
+        let error = ReplyError::Syntax;
+        check(|reply| reply.error(&error), "-ERR syntax error\r\n", "-ERR syntax error\r\n");
+    }
+
+    #[test]
+    fn lengths_may_be_said_last() {
+        let blob = Blob::new(vec![b'y'; SHARED_BULK_MIN]);
+        let large = format!("$4096\r\n{}\r\n", "y".repeat(SHARED_BULK_MIN));
+        let say = |reply: &mut Reply<'_>| {
+            reply.bulk_shared(&blob);
+            let outer = reply.open();
+            reply.bulk_shared(&blob);
+            let inner = reply.open();
+            reply.int(1);
+            reply.int(2);
+            reply.close_map(inner, 1);
+            reply.close_array(outer, 2);
+            let empty = reply.open();
+            reply.close_set(empty, 0);
+        };
+        let resp2 = format!("{large}*2\r\n{large}*2\r\n:1\r\n:2\r\n*0\r\n");
+        let resp3 = format!("{large}*2\r\n{large}%1\r\n:1\r\n:2\r\n~0\r\n");
+        check(say, &resp2, &resp3);
+    }
+
+    #[test]
+    fn a_slow_reader_holds_no_more_than_twice_what_waits() {
+        let mut out = Output::default();
+        out.push_raw(&vec![b'x'; 100 * COMPACT_MIN]);
+        for _ in 0..99 {
+            out.advance(COMPACT_MIN);
+        }
+        out.shrink(0);
+        assert_eq!(out.len(), COMPACT_MIN);
+        assert!(out.memory_bytes() <= 2 * COMPACT_MIN);
+    }
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        Raw(Vec<u8>),
+        Shared(usize),
+        Advance(usize),
+        Append(Vec<u8>, usize, usize),
+        Unsaid(Vec<u8>, usize),
+        Shrink,
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        let raw = || prop::collection::vec(any::<u8>(), 0..40);
+        prop_oneof![
+            raw().prop_map(Op::Raw),
+            (0..60_usize).prop_map(Op::Shared),
+            (0..120_usize).prop_map(Op::Advance),
+            (raw(), 0..50_usize, 0..60_usize)
+                .prop_map(|(raw, len, sent)| Op::Append(raw, len, sent)),
+            (raw(), 0..50_usize).prop_map(|(raw, len)| Op::Unsaid(raw, len)),
+            Just(Op::Shrink),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn output_agrees_with_plain_bytes(ops in prop::collection::vec(op(), 0..60)) {
+            let (mut out, mut model) = (Output::default(), Vec::new());
+            for op in ops {
+                match op {
+                    Op::Raw(bytes) => {
+                        out.push_raw(&bytes);
+                        model.extend(bytes);
+                    }
+                    Op::Shared(len) => {
+                        out.push_shared(Blob::new((0..60).cycle().take(len).collect()));
+                        model.extend((0..60).cycle().take(len));
+                    }
+                    Op::Advance(count) => {
+                        out.advance(count);
+                        model.drain(..count.min(model.len()));
+                    }
+                    Op::Append(raw, len, sent) => {
+                        let mut other = Output::default();
+                        other.push_shared(Blob::new(vec![7; len]));
+                        other.push_raw(&raw);
+                        other.advance(sent);
+                        out.append(&mut other);
+                        prop_assert!(other.is_empty());
+                        let said = [vec![7; len], raw].concat();
+                        model.extend_from_slice(&said[sent.min(said.len())..]);
+                    }
+                    Op::Unsaid(raw, len) => {
+                        let mark = out.mark();
+                        out.push_raw(&raw);
+                        out.push_shared(Blob::new(vec![1; len]));
+                        out.rewind(mark);
+                    }
+                    Op::Shrink => out.shrink(8),
+                }
+                prop_assert_eq!(out.slices().collect::<Vec<_>>().concat(), model.clone());
+                prop_assert_eq!((out.len(), out.is_empty()), (model.len(), model.is_empty()));
+                if let Some(plain) = out.as_plain() {
+                    prop_assert_eq!(plain, &model);
+                }
+            }
+        }
     }
 }
