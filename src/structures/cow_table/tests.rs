@@ -1,3 +1,5 @@
+//! The table against a `HashMap`, with snapshots taken, read and dropped along the way.
+
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::collections::HashMap;

@@ -1,3 +1,5 @@
+//! Listpacks against a plain vector of entries, and against bytes that are no listpack.
+
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use super::*;
