@@ -1,6 +1,7 @@
 //! Entry points for fuzzing: foreign bytes in, assertions inside. Run briefly as property tests on
 //! every change, longer by a fuzzer.
 
+use super::intset::IntSet;
 use super::listpack::{Item, ListPack};
 
 /// A listpack either is refused or can be read from both ends and changed.
@@ -21,4 +22,17 @@ pub fn listpack(bytes: &[u8]) {
     pack.push_back(Item::text(bytes));
     assert_eq!(pack.len(), forward + 2);
     assert!(ListPack::from_bytes(pack.as_bytes().to_vec()).is_ok());
+}
+
+/// An intset either is refused or is sorted and can be changed.
+///
+/// # Panics
+/// When that doesn't hold.
+pub fn intset(bytes: &[u8]) {
+    let Ok(mut set) = IntSet::from_bytes(bytes.to_vec()) else { return };
+    assert!(set.iter().is_sorted());
+    assert!(set.iter().all(|value| set.contains(value)));
+    let added = [set.insert(i64::MIN), set.insert(i64::MAX)];
+    assert_eq!(added[0], set.remove(i64::MIN) && added[0]);
+    assert!(IntSet::from_bytes(set.as_bytes().to_vec()).is_ok());
 }

@@ -4,6 +4,7 @@ pub mod bits;
 pub mod cow_table;
 pub mod epoch;
 pub mod fuzz;
+pub mod intset;
 pub mod listpack;
 pub mod size_class;
 
