@@ -6,4 +6,5 @@ pub mod config;
 pub mod families;
 pub mod keyspace;
 pub mod protocol;
+pub mod server;
 pub mod structures;

@@ -7,6 +7,7 @@ pub mod choices;
 pub mod events;
 pub mod example;
 pub mod file;
+pub mod fuzz;
 pub mod kinds;
 pub mod lists;
 pub mod options;

@@ -201,8 +201,8 @@ impl Directive {
     /// words may come as one string.
     pub(super) fn words<'a>(&self, given: &[&'a [u8]]) -> Result<Vec<&'a [u8]>, Refusal> {
         match given {
-            [] => Err("wrong number of arguments".into()),
-            [[]] if self.several => Ok(Vec::new()),
+            // Several may be none: the kind itself says whether that is too few.
+            [] | [[]] if self.several => Ok(Vec::new()),
             // Only a single space separates here: `900  1` holds an empty word and is refused.
             [one] if self.several => Ok(one.split(|&byte| byte == b' ').collect()),
             [one] => Ok(vec![*one]),

@@ -34,7 +34,7 @@ macro_rules! directives {
             /// `user` lines, in order.
             pub users: Vec<UserLine>,
             /// Directives that a file, the command line or the environment has set.
-            pub(super) given: Vec<Field>,
+            pub given: Vec<Field>,
         }
 
         impl Default for Config {
