@@ -113,6 +113,18 @@ fn match_set(set: &[u8], byte: u8, case: Case) -> Option<usize> {
     (found != negated).then_some(at)
 }
 
+/// For the fuzzer: a pattern and a text, as long as the first byte says.
+#[doc(hidden)]
+pub fn fuzz(data: &[u8]) {
+    let Some((cut, rest)) = data.split_first() else { return };
+    let (pattern, text) = rest.split_at(rest.len() * usize::from(*cut) / 256);
+    let exact = matches(pattern, text, Case::Sensitive);
+    assert!(!is_literal(pattern) || exact == (pattern == text));
+    // A star before it can only find more.
+    assert!(!exact || text.is_empty() || matches(&[b"*", pattern].concat(), text, Case::Sensitive));
+    matches(pattern, text, Case::Insensitive);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,6 +222,12 @@ mod tests {
             let case = if ignore { Case::Insensitive } else { Case::Sensitive };
             let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
             prop_assert_eq!(matches(pattern, text, case), model(pattern, text, case));
+        }
+
+        #[test]
+        fn garbage_is_survived(data: Vec<u8>, pattern in "[ab*?^\\[\\]\\\\-]{0,20}") {
+            fuzz(&data);
+            fuzz(&[b"\x80", pattern.as_bytes()].concat());
         }
 
         #[test]

@@ -2,6 +2,7 @@
 
 pub mod decode;
 pub mod error;
+pub mod frame;
 pub mod inline;
 pub mod reply;
 pub mod request;
