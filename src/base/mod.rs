@@ -3,6 +3,7 @@
 pub mod blob;
 pub mod glob;
 pub mod grisu;
+pub mod hash;
 pub mod limits;
 pub mod long_double;
 pub mod number;

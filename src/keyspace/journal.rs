@@ -1,9 +1,16 @@
 //! Facts about what changed, for whoever reacts to them.
+//!
+//! The dirty count always runs. Records of single events are kept only while somebody listens, in
+//! two flat buffers that are handed out and given back, so that noting one allocates nothing.
+
+use super::DbIndex;
+use std::mem;
+use std::ops::Range;
 
 /// A keyspace event: its name as notifications spell it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Class letter of `notify-keyspace-events`, such as `$` or `g`.
+    /// Class letter of `notify-keyspace-events`, such as `$` or `g`; 0: never notified.
     pub class: u8,
     /// Name, such as `set`.
     pub name: &'static str,
@@ -22,6 +29,32 @@ impl Event {
 
 /// A key got a deadline.
 pub const EXPIRE: Event = Event::generic("expire");
+/// A key that was absent is there; comes before the event that says how.
+pub const NEW: Event = Event { class: b'n', name: "new" };
+/// A value is replaced as a whole; comes before the event that says how.
+pub const OVERWRITTEN: Event = Event { class: b'o', name: "overwritten" };
+/// A value is replaced by one of another type; follows `overwritten`.
+pub const TYPE_CHANGED: Event = Event { class: b'c', name: "type_changed" };
+/// A key went because its time was over. To be propagated as a deletion.
+pub const EXPIRED: Event = Event { class: b'x', name: "expired" };
+/// A key went to make room. To be propagated as a deletion.
+pub const EVICTED: Event = Event { class: b'e', name: "evicted" };
+/// A collection went because its last element did, or a value because it was taken.
+pub const DEL: Event = Event::generic("del");
+/// The source of a RENAME.
+pub const RENAME_FROM: Event = Event::generic("rename_from");
+/// The target of a RENAME.
+pub const RENAME_TO: Event = Event::generic("rename_to");
+/// The target of a COPY.
+pub const COPY_TO: Event = Event::generic("copy_to");
+/// A key left this database.
+pub const MOVE_FROM: Event = Event::generic("move_from");
+/// A key came to this database.
+pub const MOVE_TO: Event = Event::generic("move_to");
+/// All keys of the database went; the record has no key. Not a notification.
+pub const FLUSHED: Event = Event { class: 0, name: "flushed" };
+/// The database was exchanged with another; the record has no key. Not a notification.
+pub const SWAPPED: Event = Event { class: 0, name: "swapped" };
 
 /// What an edit did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,4 +65,182 @@ pub enum Change {
     Did(Event, u64),
     /// Two events in this order, and how many units became dirty.
     Both(Event, Event, u64),
+}
+
+/// An event of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// Where.
+    pub db: DbIndex,
+    /// The key; empty for events of a whole database.
+    pub key: &'a [u8],
+    /// What.
+    pub event: Event,
+    /// How many units became dirty by it.
+    pub units: u64,
+}
+
+#[derive(Debug)]
+struct Fact {
+    db: DbIndex,
+    key: Range<usize>,
+    event: Event,
+    units: u64,
+}
+
+/// Events in the order in which they took place.
+#[derive(Debug, Default)]
+pub struct Records {
+    keys: Vec<u8>,
+    facts: Vec<Fact>,
+}
+
+impl Records {
+    /// The events, oldest first.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
+        self.facts.iter().map(|fact| Record {
+            db: fact.db,
+            key: self.keys.get(fact.key.clone()).unwrap_or_default(),
+            event: fact.event,
+            units: fact.units,
+        })
+    }
+
+    /// Number of events.
+    pub fn len(&self) -> usize {
+        self.facts.len()
+    }
+
+    /// Whether nothing happened.
+    pub fn is_empty(&self) -> bool {
+        self.facts.is_empty()
+    }
+}
+
+/// Which events somebody wants to know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Listening {
+    /// None.
+    #[default]
+    Nothing,
+    /// What no command asked for: [`EXPIRED`] and [`EVICTED`].
+    Removals,
+    /// All.
+    Everything,
+}
+
+/// Counts changes and keeps records while somebody listens.
+#[derive(Debug, Default)]
+pub struct Journal {
+    dirty: u64,
+    listening: Listening,
+    records: Records,
+}
+
+/// Buffers beyond this many bytes are not kept for the next batch.
+const KEPT_BYTES: usize = 64 * 1024;
+
+impl Journal {
+    /// Units changed since the start.
+    pub fn dirty(&self) -> u64 {
+        self.dirty
+    }
+
+    /// From now on, keeps records of all events, or of none.
+    pub fn listen(&mut self, everything: bool) {
+        self.listening = if everything { Listening::Everything } else { Listening::Nothing };
+    }
+
+    /// From now on, keeps records of these events.
+    pub fn listen_to(&mut self, listening: Listening) {
+        self.listening = listening;
+    }
+
+    /// Which events are recorded.
+    pub fn listening(&self) -> Listening {
+        self.listening
+    }
+
+    /// Whether there are records to take.
+    pub fn has_records(&self) -> bool {
+        !self.records.is_empty()
+    }
+
+    /// The records since the last call.
+    pub fn take_records(&mut self) -> Records {
+        mem::take(&mut self.records)
+    }
+
+    /// Takes buffers back, to be used again.
+    pub fn give_back(&mut self, mut records: Records) {
+        if self.records.is_empty() && records.keys.capacity() <= KEPT_BYTES {
+            records.keys.clear();
+            records.facts.clear();
+            self.records = records;
+        }
+    }
+
+    /// Counts changes that no event tells.
+    pub fn add_dirty(&mut self, units: u64) {
+        self.dirty += units;
+    }
+
+    /// Notes an event.
+    #[inline]
+    pub(super) fn note(&mut self, db: DbIndex, key: &[u8], event: Event, units: u64) {
+        self.dirty += units;
+        let wanted = match self.listening {
+            Listening::Nothing => false,
+            Listening::Removals => matches!(event, EXPIRED | EVICTED),
+            Listening::Everything => true,
+        };
+        if wanted {
+            self.record(db, key, event, units);
+        }
+    }
+
+    #[cold]
+    fn record(&mut self, db: DbIndex, key: &[u8], event: Event, units: u64) {
+        let Records { keys, facts } = &mut self.records;
+        let start = match facts.last() {
+            // Several events of one key in a row share its bytes.
+            Some(last) if keys.get(last.key.clone()) == Some(key) => last.key.start,
+            _ => {
+                keys.extend_from_slice(key);
+                keys.len() - key.len()
+            }
+        };
+        facts.push(Fact { db, key: start..start + key.len(), event, units });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SET: Event = Event::string("set");
+
+    fn names(records: &Records) -> Vec<(&[u8], &str)> {
+        records.iter().map(|record| (record.key, record.event.name)).collect()
+    }
+
+    #[test]
+    fn records_are_kept_only_for_listeners() {
+        let mut journal = Journal::default();
+        journal.note(DbIndex(0), b"a", SET, 1);
+        assert!(!journal.has_records());
+        journal.listen_to(Listening::Removals);
+        journal.note(DbIndex(0), b"a", SET, 1);
+        journal.note(DbIndex(0), b"b", EXPIRED, 0);
+        journal.listen(true);
+        journal.note(DbIndex(1), b"b", SET, 3);
+        journal.note(DbIndex(1), b"c", SET, 1);
+        assert_eq!(journal.dirty(), 6);
+        let records = journal.take_records();
+        let expected: [(&[u8], &str); 3] = [(b"b", "expired"), (b"b", "set"), (b"c", "set")];
+        assert_eq!(names(&records), expected);
+        assert_eq!(records.iter().map(|record| record.units).collect::<Vec<_>>(), [0, 3, 1]);
+        journal.give_back(records);
+        assert!(!journal.has_records());
+    }
 }

@@ -1,18 +1,45 @@
 //! Reading one database at one moment. An expired key is never seen, removed or not.
 
-use super::value::{Kind, StringRef, ValueRef, WrongType};
-use super::{DbIndex, Keyspace};
+use super::snapshot::KeyView;
+use super::stats::Stats;
+use super::value::{
+    KeyRef, Kind, Stored, StringRef, ValueRef, WrongType, encoding_of, kind_of, string_of, value_of,
+};
+use super::{Database, DbIndex, Keyspace};
 use crate::base::time::UnixMillis;
+use crate::structures::access_clock::Access;
+use crate::structures::entry::Content;
+
+/// Draws before [`Reader::random_key`] looks for a living key one by one.
+const RANDOM_TRIES: usize = 100;
+
+/// Whether looking at a key is an access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Touch {
+    Yes,
+    No,
+}
 
 /// A database as of `now`.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a> {
-    pub(super) keyspace: &'a Keyspace,
-    pub(super) db: DbIndex,
-    pub(super) now: UnixMillis,
+    keyspace: &'a Keyspace,
+    db: DbIndex,
+    now: UnixMillis,
+    touch: Touch,
+}
+
+/// Whether a key with this deadline is gone at `now`.
+#[inline]
+pub(super) fn is_dead(deadline: Option<i64>, now: UnixMillis) -> bool {
+    deadline.is_some_and(|at| at <= now.0)
 }
 
 impl<'a> Reader<'a> {
+    pub(super) fn new(keyspace: &'a Keyspace, db: DbIndex, now: UnixMillis) -> Self {
+        Self { keyspace, db, now, touch: Touch::Yes }
+    }
+
     /// The moment this view shows.
     pub fn now(&self) -> UnixMillis {
         self.now
@@ -21,62 +48,184 @@ impl<'a> Reader<'a> {
     pub fn db(&self) -> DbIndex {
         self.db
     }
+    /// Another database of the same keyspace.
+    #[must_use]
+    pub fn other(&self, db: DbIndex) -> Self {
+        Self { db: self.keyspace.within(db), ..*self }
+    }
+    /// Number of databases.
+    pub fn db_count(&self) -> u16 {
+        self.keyspace.db_count()
+    }
+    /// The same view, leaving access clocks alone (CLIENT NO-TOUCH).
+    #[must_use]
+    pub fn no_touch(self) -> Self {
+        Self { touch: Touch::No, ..self }
+    }
+    /// The keyspace behind the view.
+    pub fn keyspace(&self) -> &'a Keyspace {
+        self.keyspace
+    }
+
+    fn database(&self) -> &'a Database {
+        &self.keyspace.databases[usize::from(self.db.0)]
+    }
+
+    #[inline]
+    fn find(&self, key: &[u8]) -> Option<KeyRef<'a>> {
+        let hash = self.keyspace.hash_of(key);
+        let entry = self.database().table.find(hash, |entry| entry.key() == key)?;
+        (!is_dead(entry.deadline(), self.now)).then_some(entry)
+    }
+
+    /// Looks `key` up on behalf of a client.
+    #[inline]
+    fn look_up(&self, key: &[u8]) -> Option<KeyRef<'a>> {
+        let found = self.find(key);
+        self.keyspace.stats.count_lookup(found.is_some());
+        if let Some(entry) = found
+            && self.touch == Touch::Yes
+        {
+            self.keyspace.clock.touch(entry, self.now, Access::Read);
+        }
+        found
+    }
+
     /// The string at `key`. Counts a hit or a miss, and touches the access clock.
-    pub fn string(&self, _key: &[u8]) -> Result<Option<StringRef<'a>>, WrongType> {
-        todo!()
+    #[inline]
+    pub fn string(&self, key: &[u8]) -> Result<Option<StringRef<'a>>, WrongType> {
+        self.look_up(key).map(string_of).transpose()
     }
     /// The value at `key`. Counts a hit or a miss, and touches the access clock.
-    pub fn value(&self, _key: &[u8]) -> Option<ValueRef<'a>> {
-        todo!()
+    pub fn value(&self, key: &[u8]) -> Option<ValueRef<'a>> {
+        self.look_up(key).map(value_of)
+    }
+    /// The collection at `key`. Counts a hit or a miss, and touches the access clock.
+    pub fn get<T: Stored>(&self, key: &[u8]) -> Result<Option<&'a T>, WrongType> {
+        match self.look_up(key).map(KeyRef::content) {
+            None => Ok(None),
+            Some(Content::Nested(value)) => T::of(value).map(Some).ok_or(WrongType),
+            Some(_) => Err(WrongType),
+        }
     }
     /// The value at `key`, leaving statistics and access clock alone (OBJECT, TYPE, DEBUG).
-    pub fn peek(&self, _key: &[u8]) -> Option<ValueRef<'a>> {
-        todo!()
+    pub fn peek(&self, key: &[u8]) -> Option<ValueRef<'a>> {
+        self.find(key).map(value_of)
     }
     /// Whether `key` exists; counts as `value` does, but leaves the access clock alone (EXISTS).
-    pub fn contains(&self, _key: &[u8]) -> bool {
-        todo!()
+    pub fn contains(&self, key: &[u8]) -> bool {
+        let is_there = self.find(key).is_some();
+        self.keyspace.stats.count_lookup(is_there);
+        is_there
     }
     /// Type of `key`; neither counts nor touches.
-    pub fn kind(&self, _key: &[u8]) -> Option<Kind> {
-        todo!()
+    pub fn kind(&self, key: &[u8]) -> Option<Kind> {
+        self.find(key).map(kind_of)
+    }
+    /// How the value is kept, as OBJECT ENCODING prints it; neither counts nor touches.
+    pub fn encoding(&self, key: &[u8]) -> Option<&'static str> {
+        self.find(key).map(encoding_of)
     }
     /// `None`: no such key; `Some(None)`: it stays; `Some(Some(at))`: it goes at `at`.
-    pub fn deadline(&self, _key: &[u8]) -> Option<Option<UnixMillis>> {
-        todo!()
+    pub fn deadline(&self, key: &[u8]) -> Option<Option<UnixMillis>> {
+        self.find(key).map(|entry| entry.deadline().map(UnixMillis))
     }
-    /// Seconds since the last access (LRU policies).
-    pub fn idle_seconds(&self, _key: &[u8]) -> Option<u64> {
-        todo!()
+    /// Seconds since the last access; 0 under LFU policies, which do not know.
+    pub fn idle_seconds(&self, key: &[u8]) -> Option<u64> {
+        let policy = self.keyspace.clock.policy;
+        self.find(key).map(|entry| policy.idle_seconds(entry.clock(), self.now).unwrap_or(0))
     }
-    /// Logarithmic access counter (LFU policies).
-    pub fn frequency(&self, _key: &[u8]) -> Option<u8> {
-        todo!()
+    /// Logarithmic access counter; 0 under policies that keep times.
+    pub fn frequency(&self, key: &[u8]) -> Option<u8> {
+        let policy = self.keyspace.clock.policy;
+        self.find(key).map(|entry| policy.frequency(entry.clock(), self.now).unwrap_or(0))
     }
-    /// Bytes that key, value and their share of the table take.
-    pub fn memory_bytes(&self, _key: &[u8], _samples: usize) -> Option<usize> {
-        todo!()
+    /// Bytes that key, value and their share of the table take; of a collection, estimated from
+    /// `samples` elements, 0 being all.
+    pub fn memory_bytes(&self, key: &[u8], samples: usize) -> Option<usize> {
+        let entry = self.find(key)?;
+        let value = match entry.content() {
+            Content::Nested(value) => entry.shell_bytes() + value.estimated_bytes(samples),
+            _ => entry.memory_bytes(),
+        };
+        let share = self.database().table.memory_bytes() / self.len().max(1);
+        Some(value + share)
     }
     /// Keys, expired but not yet removed ones included.
     pub fn len(&self) -> usize {
-        todo!()
+        self.database().table.len()
     }
     /// Whether there is no key.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
     /// Visits live keys from `cursor` on, at least one bucket and about `budget` keys; returns the
     /// next cursor, 0 at the end. Every key that is there throughout a full walk is visited.
     pub fn scan(
         &self,
-        _cursor: u64,
-        _budget: usize,
-        _visit: &mut dyn FnMut(&'a [u8], ValueRef<'a>),
+        cursor: u64,
+        budget: usize,
+        visit: &mut dyn FnMut(&'a [u8], ValueRef<'a>),
     ) -> u64 {
-        todo!()
+        let mut left = budget.max(1);
+        let mut cursor = cursor;
+        loop {
+            // Dead keys count too: a step over a thousand of them must end.
+            cursor = self.database().table.scan(cursor, &mut |entry| {
+                left = left.saturating_sub(1);
+                if !is_dead(entry.deadline(), self.now) {
+                    visit(entry.key(), value_of(entry));
+                }
+            });
+            if cursor == 0 || left == 0 {
+                return cursor;
+            }
+        }
     }
+
+    /// Visits all live keys, in the order of their hashes.
+    pub fn for_each(&self, mut visit: impl FnMut(KeyView<'a>)) {
+        let entries = self.database().table.iter();
+        for entry in entries.filter(|entry| !is_dead(entry.deadline(), self.now)) {
+            visit(KeyView {
+                key: entry.key(),
+                value: value_of(entry),
+                deadline: entry.deadline().map(UnixMillis),
+                clock: entry.clock(),
+            });
+        }
+    }
+
     /// A live key drawn fairly; `None` when there is none.
-    pub fn random_key(&self, _rng: &mut fastrand::Rng) -> Option<&'a [u8]> {
-        todo!()
+    pub fn random_key(&self, rng: &mut fastrand::Rng) -> Option<&'a [u8]> {
+        let table = &self.database().table;
+        for _ in 0..RANDOM_TRIES {
+            let entry = table.random(|| rng.u64(..))?;
+            if !is_dead(entry.deadline(), self.now) {
+                return Some(entry.key());
+            }
+        }
+        // Nearly all are dead; the wheel will soon have removed them.
+        let start = rng.u64(..);
+        self.first_live(start).or_else(|| self.first_live(0))
+    }
+
+    /// The first living key from a point of the hash space on.
+    fn first_live(&self, mut cursor: u64) -> Option<&'a [u8]> {
+        loop {
+            let mut found = None;
+            cursor = self.scan(cursor, 1, &mut |key, _| found = Some(key));
+            if found.is_some() || cursor == 0 {
+                return found;
+            }
+        }
+    }
+}
+
+impl Stats {
+    #[inline]
+    pub(super) fn count_lookup(&self, is_hit: bool) {
+        Self::count(if is_hit { &self.hits } else { &self.misses });
     }
 }

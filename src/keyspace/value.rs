@@ -1,6 +1,20 @@
 //! Values as readers see them and as writers give them.
 
+#![cfg_attr(
+    not(test),
+    allow(
+        unreachable_code,
+        unused_variables,
+        reason = "`Value` has variants in tests only, until the first collection is there"
+    )
+)]
+
 use crate::base::blob::Blob;
+use crate::base::number::parse_int;
+use crate::structures::entry::{
+    Content, Entry, EntryRef, Form, INLINE_MAX, Nested, NewContent, Succession,
+};
+use crate::structures::size_class::size_class;
 
 /// Type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,25 +73,231 @@ pub enum NewString<'a> {
 pub enum ValueRef<'a> {
     /// A string.
     String(StringRef<'a>),
+    /// The type by which tests try what holds for all collections.
+    #[cfg(test)]
+    Probe(&'a super::probe::Probe),
 }
-
-/// Longest string that OBJECT ENCODING calls `embstr`. Bytes.
-pub const EMBSTR_LEN_MAX: usize = 44;
 
 impl ValueRef<'_> {
     /// Its type.
     pub fn kind(&self) -> Kind {
         match self {
             Self::String(_) => Kind::String,
+            #[cfg(test)]
+            Self::Probe(_) => super::probe::Probe::KIND,
         }
     }
+}
 
-    /// The form it is kept in, as OBJECT ENCODING names it.
-    pub fn encoding(&self) -> &'static str {
-        match self {
-            Self::String(StringRef::Int(_)) => "int",
-            Self::String(StringRef::Inline(bytes)) if bytes.len() <= EMBSTR_LEN_MAX => "embstr",
-            Self::String(_) => "raw",
+/// What the keyspace asks of a type other than strings.
+pub trait Collection: Default + Send + Sync {
+    /// The type, as TYPE and WRONGTYPE know it.
+    const KIND: Kind;
+    /// Whether it is empty: such a value does not stay in the keyspace.
+    fn is_vacant(&self) -> bool;
+    /// A copy for another key.
+    #[must_use]
+    fn duplicate(&self) -> Self;
+    /// The successor of `self`, while snapshots go on reading `self`; see [`Nested::succeed`].
+    #[must_use]
+    fn succeed(&self, how: &Succession) -> Self;
+    /// Gives up what has a successor; see [`Nested::free_shell`].
+    fn free_shell(self, how: &Succession);
+    /// As OBJECT ENCODING prints it.
+    fn encoding(&self) -> &'static str;
+    /// Bytes allocated, without the struct itself; estimated from `samples` elements, 0 is all.
+    fn memory_bytes(&self, samples: usize) -> usize;
+    /// Steps that freeing it takes, about: beyond a bound a worker does it.
+    fn free_effort(&self) -> usize;
+}
+
+/// A [`Collection`] that the keyspace can hold. Made by the list of types below.
+pub trait Stored: Collection {
+    /// The value, if it is of this type.
+    fn of(value: &Value) -> Option<&Self>;
+    /// The value for changing, if it is of this type.
+    fn of_mut(value: &mut Value) -> Option<&mut Self>;
+    /// As a value.
+    fn into_value(self) -> Value;
+}
+
+/// Declares the types besides strings: variant and type, in the order of their tags.
+macro_rules! collections {
+    ($($(#[$attr:meta])* $name:ident($type:ty) = $tag:literal;)*) => {
+        /// A value that is no string.
+        #[derive(Debug)]
+        pub enum Value {
+            $($(#[$attr])* #[doc = "See the type."] $name($type),)*
         }
+
+        impl Value {
+            /// The type.
+            pub fn kind(&self) -> Kind {
+                match *self {
+                    $($(#[$attr])* Self::$name(_) => <$type>::KIND,)*
+                }
+            }
+            /// As OBJECT ENCODING prints it.
+            pub fn encoding(&self) -> &'static str {
+                match *self {
+                    $($(#[$attr])* Self::$name(ref value) => value.encoding(),)*
+                }
+            }
+            /// Whether it is empty.
+            pub(super) fn is_vacant(&self) -> bool {
+                match *self {
+                    $($(#[$attr])* Self::$name(ref value) => value.is_vacant(),)*
+                }
+            }
+            /// Bytes allocated, estimated from `samples` elements, 0 is all.
+            pub(super) fn estimated_bytes(&self, samples: usize) -> usize {
+                let held: usize = match *self {
+                    $($(#[$attr])* Self::$name(ref value) => value.memory_bytes(samples),)*
+                };
+                size_class(size_of::<Self>()) + held
+            }
+            /// Steps that freeing it takes, about.
+            pub(super) fn free_effort(&self) -> usize {
+                match *self {
+                    $($(#[$attr])* Self::$name(ref value) => value.free_effort(),)*
+                }
+            }
+            fn as_value_ref(&self) -> ValueRef<'_> {
+                match *self {
+                    $($(#[$attr])* Self::$name(ref value) => ValueRef::$name(value),)*
+                }
+            }
+        }
+
+        impl Nested for Value {
+            fn tag(&self) -> u8 {
+                match *self {
+                    $($(#[$attr])* Self::$name(_) => $tag,)*
+                }
+            }
+            fn duplicate(&self) -> Self {
+                match *self {
+                    $($(#[$attr])* Self::$name(ref value) => Self::$name(value.duplicate()),)*
+                }
+            }
+            fn succeed(&self, how: &Succession) -> Self {
+                match *self {
+                    $($(#[$attr])* Self::$name(ref value) => Self::$name(value.succeed(how)),)*
+                }
+            }
+            fn free_shell(self, how: &Succession) {
+                match self {
+                    $($(#[$attr])* Self::$name(value) => value.free_shell(how),)*
+                }
+            }
+            fn memory_bytes(&self) -> usize {
+                self.estimated_bytes(0)
+            }
+        }
+
+        /// The type that a tag of [`Nested::tag`] stands for.
+        fn kind_of_tag(tag: u8) -> Option<Kind> {
+            match tag {
+                $($(#[$attr])* $tag => Some(<$type>::KIND),)*
+                _ => None,
+            }
+        }
+
+        $($(#[$attr])*
+        impl Stored for $type {
+            fn of(value: &Value) -> Option<&Self> {
+                #[allow(unreachable_patterns, reason = "while there is only one type")]
+                match value {
+                    Value::$name(value) => Some(value),
+                    _ => None,
+                }
+            }
+            fn of_mut(value: &mut Value) -> Option<&mut Self> {
+                #[allow(unreachable_patterns, reason = "while there is only one type")]
+                match value {
+                    Value::$name(value) => Some(value),
+                    _ => None,
+                }
+            }
+            fn into_value(self) -> Value {
+                Value::$name(self)
+            }
+        })*
+    };
+}
+
+collections! {
+    #[cfg(test)]
+    Probe(super::probe::Probe) = 12;
+}
+
+/// An entry of a database.
+pub(super) type KeyEntry = Entry<Value>;
+/// An entry of a database, borrowed.
+pub(super) type KeyRef<'a> = EntryRef<'a, Value>;
+
+/// Longer strings are `raw` to OBJECT ENCODING.
+const EMBSTR_MAX: usize = 44;
+/// Digits and sign of the longest 64-bit integer.
+const INT_TEXT_MAX: usize = 20;
+
+/// The value of an entry.
+pub(super) fn value_of(entry: KeyRef<'_>) -> ValueRef<'_> {
+    match entry.content() {
+        Content::Int(value) => ValueRef::String(StringRef::Int(value)),
+        Content::Inline(bytes) => ValueRef::String(StringRef::Inline(bytes)),
+        Content::Blob(blob) => ValueRef::String(StringRef::Shared(blob)),
+        Content::Nested(value) => value.as_value_ref(),
+    }
+}
+
+/// The string of an entry.
+pub(super) fn string_of(entry: KeyRef<'_>) -> Result<StringRef<'_>, WrongType> {
+    match entry.content() {
+        Content::Int(value) => Ok(StringRef::Int(value)),
+        Content::Inline(bytes) => Ok(StringRef::Inline(bytes)),
+        Content::Blob(blob) => Ok(StringRef::Shared(blob)),
+        Content::Nested(_) => Err(WrongType),
+    }
+}
+
+/// The type of an entry's value.
+pub(super) fn kind_of(entry: KeyRef<'_>) -> Kind {
+    entry.nested_tag().and_then(kind_of_tag).unwrap_or(Kind::String)
+}
+
+/// As OBJECT ENCODING prints it.
+pub(super) fn encoding_of(entry: KeyRef<'_>) -> &'static str {
+    let len = match entry.content() {
+        Content::Int(_) => return "int",
+        Content::Nested(value) => return value.encoding(),
+        Content::Inline(bytes) => bytes.len(),
+        Content::Blob(blob) => blob.len(),
+    };
+    if len <= EMBSTR_MAX && entry.form() == Form::Whole { "embstr" } else { "raw" }
+}
+
+/// Chooses how a string is kept.
+pub(super) fn content_of(value: NewString<'_>) -> NewContent<'_, Value> {
+    let bytes = match value {
+        NewString::Int(value) => return NewContent::Int(value),
+        NewString::Bytes(bytes) => bytes,
+        NewString::Shared(blob) => blob.as_slice(),
+    };
+    if let Some(value) = canonical_int(bytes) {
+        return NewContent::Int(value);
+    }
+    match value {
+        _ if bytes.len() <= INLINE_MAX => NewContent::Inline(bytes),
+        NewString::Shared(blob) => NewContent::Blob(blob.clone()),
+        _ => NewContent::Blob(Blob::new(bytes.to_vec())),
+    }
+}
+
+#[inline]
+fn canonical_int(bytes: &[u8]) -> Option<i64> {
+    match bytes.first() {
+        Some(b'-' | b'0'..=b'9') if bytes.len() <= INT_TEXT_MAX => parse_int(bytes),
+        _ => None,
     }
 }

@@ -1,11 +1,19 @@
 //! Changing one database: the only way to a `&mut` value, so that nothing that follows from a
 //! change (events, watchers, deadlines, dirty count, memory) can be forgotten.
+//!
+//! Strings in place are in `string_edit`, other types in `collection_edit`, whole keys and whole
+//! databases in `relocate`.
 
-use super::journal::{Change, Event};
-use super::read::Reader;
-use super::value::{NewString, StringRef, WrongType};
-use super::{DbIndex, Keyspace};
+use super::journal::{EXPIRE, Event};
+use super::read::{Reader, is_dead};
+use super::spot::{Ledger, Replacing, Spot};
+pub use super::string_edit::StringEdit;
+use super::value::{KeyEntry, NewString, content_of};
+use super::{Database, DbIndex, Expiry, Keyspace};
 use crate::base::time::UnixMillis;
+use crate::structures::cow_table::{CowTable, Slot};
+use crate::structures::entry::Form;
+use crate::structures::epoch::Epochs;
 
 /// What becomes of a key's deadline when it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +35,15 @@ pub enum Free {
     Later,
 }
 
+/// What is known of a key's past use (RESTORE).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PastUse {
+    /// Seconds since the last access.
+    Idle(u64),
+    /// Logarithmic access counter.
+    Frequency(u8),
+}
+
 /// A database as of `now`, to be changed.
 #[derive(Debug)]
 pub struct Writer<'a> {
@@ -35,10 +52,17 @@ pub struct Writer<'a> {
     pub(super) now: UnixMillis,
 }
 
+/// A database and all that a change of it may concern.
+pub(super) struct Parts<'a> {
+    pub(super) table: &'a mut CowTable<KeyEntry>,
+    pub(super) epochs: &'a mut Epochs,
+    pub(super) ledger: Ledger<'a>,
+}
+
 impl Writer<'_> {
     /// The same database, for reading.
     pub fn reader(&self) -> Reader<'_> {
-        Reader { keyspace: self.keyspace, db: self.db, now: self.now }
+        Reader::new(self.keyspace, self.db, self.now)
     }
     /// The moment this view shows.
     pub fn now(&self) -> UnixMillis {
@@ -49,106 +73,99 @@ impl Writer<'_> {
         self.db
     }
     /// Another database of the same keyspace.
-    pub fn other(&mut self, _db: DbIndex) -> Writer<'_> {
-        todo!()
+    pub fn other(&mut self, db: DbIndex) -> Writer<'_> {
+        self.keyspace.writer(db, self.now)
     }
     /// Number of databases.
     pub fn db_count(&self) -> u16 {
-        todo!()
+        self.keyspace.db_count()
     }
+
+    pub(super) fn parts(&mut self) -> Parts<'_> {
+        let Keyspace { databases, epochs, journal, stats, clock, graveyard, used, .. } =
+            &mut *self.keyspace;
+        *used = (*used).max(self.db.0.saturating_add(1));
+        let Database { table, timers } = &mut databases[usize::from(self.db.0)];
+        let (db, now) = (self.db, self.now);
+        Parts {
+            table,
+            epochs,
+            ledger: Ledger { timers, journal, graveyard, stats, clock, db, now },
+        }
+    }
+
+    /// The place of `key`, found by one lookup.
+    #[inline]
+    pub(super) fn spot<'s, 'k>(&'s mut self, key: &'k [u8]) -> Spot<'s, 'k> {
+        let hash = self.keyspace.hash_of(key);
+        let (now, expiry) = (self.now, self.keyspace.expiry);
+        let Parts { table, epochs, ledger } = self.parts();
+        let slot = table.slot(epochs, hash, |entry| entry.key() == key);
+        let is_ghost = match &slot {
+            Slot::Occupied(slot) => is_dead(slot.get().deadline(), now) && expiry == Expiry::Own,
+            Slot::Vacant(_) => false,
+        };
+        Spot { key, hash, slot, ledger, is_ghost }
+    }
+
     /// Makes `key` hold a string, whatever it held. One lookup; in place when the size allows.
-    /// Notes `event`, then [`super::journal::EXPIRE`] when it gets a deadline; one dirty unit.
+    /// Notes `event`, then [`EXPIRE`] when it gets a deadline; one dirty unit.
     pub fn put_string(
         &mut self,
-        _key: &[u8],
-        _value: NewString<'_>,
-        _lifetime: Lifetime,
-        _event: Event,
+        key: &[u8],
+        value: NewString<'_>,
+        lifetime: Lifetime,
+        event: Event,
     ) {
-        todo!()
+        let (content, spot) = (content_of(value), self.spot(key));
+        let mut ledger = spot.store(content, Form::Whole, lifetime, Replacing::Overwrites);
+        ledger.note(key, event, 1);
+        if let Lifetime::Until(_) = lifetime {
+            ledger.note(key, EXPIRE, 0);
+        }
     }
-    /// Looks at the string of `key` and changes it, in one lookup. An absent key appears when the
-    /// closure puts something. The change is what the closure says it did.
-    pub fn edit_string<R, E: From<WrongType>>(
-        &mut self,
-        _key: &[u8],
-        _edit: impl FnOnce(&mut StringEdit<'_>) -> Result<(R, Change), E>,
-    ) -> Result<R, E> {
-        todo!()
-    }
+
     /// Removes `key`; whether it was there.
-    pub fn remove(&mut self, _key: &[u8], _free: Free, _event: Event) -> bool {
-        todo!()
+    pub fn remove(&mut self, key: &[u8], free: Free, event: Event) -> bool {
+        let spot = self.spot(key);
+        if spot.entry().is_none() {
+            spot.settle();
+            return false;
+        }
+        spot.remove(free).note(key, event, 1);
+        true
     }
-    /// Sets or clears the deadline of `key`; whether the key exists.
-    pub fn set_deadline(
-        &mut self,
-        _key: &[u8],
-        _deadline: Option<UnixMillis>,
-        _event: Event,
-    ) -> bool {
-        todo!()
+
+    /// Sets or clears the deadline of `key`; whether the key exists. Clearing none notes nothing.
+    pub fn set_deadline(&mut self, key: &[u8], deadline: Option<UnixMillis>, event: Event) -> bool {
+        let mut spot = self.spot(key);
+        let Some(entry) = spot.entry() else {
+            spot.settle();
+            return false;
+        };
+        let old = entry.deadline();
+        spot.touch();
+        if deadline.is_some() || old.is_some() {
+            spot.set_deadline(deadline.map(|at| at.0));
+            spot.ledger.note(key, event, 1);
+        }
+        true
     }
-    /// Gives `source`'s value and deadline to `target`, replacing it; whether `source` existed.
-    /// Notes `rename_from` and `rename_to`.
-    pub fn rename(&mut self, _source: &[u8], _target: &[u8]) -> bool {
-        todo!()
-    }
-    /// Copies value and deadline to `target` in `db`, replacing it. O(1) for large values.
-    pub fn copy(&mut self, _source: &[u8], _db: DbIndex, _target: &[u8]) -> bool {
-        todo!()
-    }
-    /// Moves `key` to `db`, where it must be absent. Notes `move_from` and `move_to`.
-    pub fn move_to(&mut self, _key: &[u8], _db: DbIndex) -> bool {
-        todo!()
-    }
-    /// Empties this database; returns how many keys went.
-    pub fn flush(&mut self, _free: Free) -> usize {
-        todo!()
-    }
-    /// Empties all databases; returns how many keys went.
-    pub fn flush_all(&mut self, _free: Free) -> usize {
-        todo!()
-    }
-    /// Exchanges two databases.
-    pub fn swap(&mut self, _one: DbIndex, _other: DbIndex) {
-        todo!()
-    }
+
     /// Resets the access clock of `key`; whether it exists. Counts a hit or a miss.
-    pub fn touch(&mut self, _key: &[u8]) -> bool {
-        todo!()
+    pub fn touch(&mut self, key: &[u8]) -> bool {
+        self.reader().value(key).is_some()
     }
-}
 
-/// The string of one key inside [`Writer::edit_string`].
-#[derive(Debug)]
-pub struct StringEdit<'a> {
-    _lookup: std::marker::PhantomData<&'a ()>,
-}
-
-impl StringEdit<'_> {
-    /// The string; `None` when the key is absent.
-    pub fn value(&self) -> Option<StringRef<'_>> {
-        todo!()
-    }
-    /// Its deadline, if any.
-    pub fn deadline(&self) -> Option<UnixMillis> {
-        todo!()
-    }
-    /// Replaces the string.
-    pub fn put(&mut self, _value: NewString<'_>) {
-        todo!()
-    }
-    /// The bytes for changing in place; an absent key starts empty. The string is then `raw`.
-    pub fn bytes_mut(&mut self) -> &mut Vec<u8> {
-        todo!()
-    }
-    /// Sets or clears the deadline.
-    pub fn set_lifetime(&mut self, _lifetime: Lifetime) {
-        todo!()
-    }
-    /// Removes the key.
-    pub fn remove(&mut self) {
-        todo!()
+    /// Sets the access clock of `key`, if the policy keeps what is known of it.
+    pub fn set_past_use(&mut self, key: &[u8], past: PastUse) {
+        let (now, policy) = (self.now, self.keyspace.clock.policy);
+        let clock = match past {
+            PastUse::Idle(seconds) => policy.idle_for(seconds, now),
+            PastUse::Frequency(counter) => policy.used(counter, now),
+        };
+        if let (Some(entry), Some(clock)) = (self.spot(key).entry(), clock) {
+            entry.set_clock(clock);
+        }
     }
 }

@@ -1,12 +1,16 @@
 //! Containers: memory layouts and algorithms that know nothing of commands or servers.
 
+pub mod access_clock;
 pub mod bits;
 pub mod cow_table;
+pub mod entry;
 pub mod epoch;
 pub mod fuzz;
 pub mod intset;
+pub mod lifespan;
 pub mod listpack;
 pub mod size_class;
+pub mod timing_wheel;
 
 /// Foreign bytes aren't what they should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -61,8 +61,8 @@ const NO_IDLE_TIME: ReplyError = ReplyError::Fixed(
 );
 
 fn encoding(cx: &mut ReadCx<'_>) -> CmdResult {
-    match cx.keys.peek(cx.args.word(2)) {
-        Some(value) => cx.reply.bulk(value.encoding().as_bytes()),
+    match cx.keys.encoding(cx.args.word(2)) {
+        Some(name) => cx.reply.bulk(name.as_bytes()),
         None => cx.reply.null(),
     }
     Ok(Flow::Replied)

@@ -1,0 +1,142 @@
+//! Changing values other than strings.
+//!
+//! The closure's parameter type is the type check, its result is the report. A collection that is
+//! empty afterwards goes.
+
+#![cfg_attr(
+    not(test),
+    allow(
+        unreachable_code,
+        unused_variables,
+        reason = "no value but strings, except in tests, until the first collection is there"
+    )
+)]
+
+use super::journal::{Change, DEL, Event, NEW};
+use super::spot::{Ledger, Replacing, Spot};
+use super::value::{KeyEntry, KeyRef, Stored, WrongType};
+use super::write::{Free, Lifetime, Writer};
+use crate::structures::access_clock::Access;
+use crate::structures::cow_table::{Occupied, Slot};
+use crate::structures::entry::{Content, Entry, Form, NewContent};
+use crate::structures::epoch::Epochs;
+use crate::structures::lifespan::Lifespan;
+
+impl Writer<'_> {
+    /// Changes the collection at `key`, which is created when absent. The epochs are for the
+    /// copy-on-write structures inside.
+    pub fn upsert<T: Stored, R>(
+        &mut self,
+        key: &[u8],
+        edit: impl FnOnce(&mut T, &mut Epochs) -> (R, Change),
+    ) -> Result<R, WrongType> {
+        let mut spot = self.spot(key);
+        if spot.is_ghost {
+            spot.settle();
+            spot = self.spot(key);
+        }
+        let Spot { slot, ledger, .. } = spot;
+        match slot {
+            Slot::Occupied(slot) => change(key, slot, ledger, edit),
+            Slot::Vacant(slot) => {
+                let content = NewContent::Nested(Box::new(T::default().into_value()));
+                let clock = ledger.clock.policy.fresh(ledger.now);
+                let entry = Entry::new(key, content, Form::Whole, Lifespan::default(), clock);
+                create(key, slot.insert(entry), ledger, edit)
+            }
+        }
+    }
+
+    /// Changes the collection at `key`; `None` when there is none.
+    pub fn update<T: Stored, R>(
+        &mut self,
+        key: &[u8],
+        edit: impl FnOnce(&mut T, &mut Epochs) -> (R, Change),
+    ) -> Result<Option<R>, WrongType> {
+        let spot = self.spot(key);
+        if spot.is_ghost {
+            spot.settle();
+            return Ok(None);
+        }
+        let Spot { slot, ledger, .. } = spot;
+        match slot {
+            Slot::Occupied(slot) => change(key, slot, ledger, edit).map(Some),
+            Slot::Vacant(_) => Ok(None),
+        }
+    }
+
+    /// Makes `key` hold a collection, whatever it held; an empty one removes the key. Whether the
+    /// key is there afterwards.
+    pub fn put<T: Stored>(
+        &mut self,
+        key: &[u8],
+        value: T,
+        lifetime: Lifetime,
+        event: Event,
+    ) -> bool {
+        if value.is_vacant() {
+            self.remove(key, Free::Later, DEL);
+            return false;
+        }
+        let content = NewContent::Nested(Box::new(value.into_value()));
+        let spot = self.spot(key);
+        spot.store(content, Form::Whole, lifetime, Replacing::Overwrites).note(key, event, 1);
+        true
+    }
+}
+
+fn collection<T: Stored>(entry: KeyRef<'_>) -> Result<&T, WrongType> {
+    match entry.content() {
+        Content::Nested(value) => T::of(value).ok_or(WrongType),
+        _ => Err(WrongType),
+    }
+}
+
+fn run<T: Stored, R>(
+    slot: &mut Occupied<'_, KeyEntry>,
+    edit: impl FnOnce(&mut T, &mut Epochs) -> (R, Change),
+) -> Result<(R, Change), WrongType> {
+    slot.edit(|entry, epochs| {
+        let value = entry.nested_mut().and_then(T::of_mut).ok_or(WrongType)?;
+        Ok(edit(value, epochs))
+    })
+}
+
+fn is_vacant(entry: KeyRef<'_>) -> bool {
+    matches!(entry.content(), Content::Nested(value) if value.is_vacant())
+}
+
+fn change<T: Stored, R>(
+    key: &[u8],
+    mut slot: Occupied<'_, KeyEntry>,
+    mut ledger: Ledger<'_>,
+    edit: impl FnOnce(&mut T, &mut Epochs) -> (R, Change),
+) -> Result<R, WrongType> {
+    // Before `edit`, which would copy what a snapshot reads.
+    collection::<T>(slot.get())?;
+    ledger.clock.touch(slot.get(), ledger.now, Access::Write);
+    let (result, change) = run(&mut slot, edit)?;
+    ledger.note_change(key, change);
+    if is_vacant(slot.get()) {
+        ledger.timers.forget(slot.get().lifespan());
+        ledger.graveyard.bury_entry(slot.remove(), Free::Later);
+        ledger.note(key, DEL, 0);
+    }
+    Ok(result)
+}
+
+fn create<T: Stored, R>(
+    key: &[u8],
+    mut slot: Occupied<'_, KeyEntry>,
+    mut ledger: Ledger<'_>,
+    edit: impl FnOnce(&mut T, &mut Epochs) -> (R, Change),
+) -> Result<R, WrongType> {
+    let (result, change) = run(&mut slot, edit)?;
+    if is_vacant(slot.get()) {
+        slot.remove();
+    } else {
+        ledger.note(key, NEW, 0);
+        ledger.note_change(key, change);
+    }
+    Ok(result)
+}

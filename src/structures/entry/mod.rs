@@ -1,0 +1,688 @@
+//! One key with its value: a single allocation behind a thin pointer.
+//!
+//! ```text
+//!   0  u32  access clock (24 bits) | meta (8 bits): tag 4, word 1, long key 1, raw 1, filed 1
+//!   4  u32  key length (8 bits; 255: see below) | length of an inline value (24 bits)
+//!   8  u64  lifespan word, if there is a deadline or a ticket
+//!      u64  integer, or pointer to a blob or a nested value, if not inline
+//!      u64  key length, if 255 or more
+//!      ..   bytes of the key, then of the inline value
+//! ```
+//!
+//! A key of 16 bytes takes 32 bytes with an integer, 56 with an inline value of 32 bytes; a
+//! deadline adds 8. Allocations have the size of their class, so a value changes in place while
+//! the class stays.
+//!
+//! 1. The access clock changes under a shared reference, by relaxed stores of the one thread that
+//!    owns the data set; everything else only under `&mut`.
+//! 2. Tag, flags and lengths always describe the bytes behind them; the pointer of a payload is
+//!    owned by the entry.
+//! 3. `size_class(total)` is the size of the allocation.
+
+#![allow(unsafe_code, reason = "a thin allocation of varying size")]
+#![allow(clippy::cast_ptr_alignment, reason = "fields lie at multiples of 8, as do allocations")]
+
+use crate::base::blob::Blob;
+use crate::base::hash::KeyHasher;
+use crate::structures::cow_table::{CowTable, Thin};
+use crate::structures::lifespan::{Lifespan, Word, deadline_of};
+use crate::structures::size_class::size_class;
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem::{self, ManuallyDrop};
+use std::ptr::{self, NonNull};
+use std::slice;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// The longest value beside its key. Bytes.
+pub const INLINE_MAX: usize = 1024;
+
+const TAG_MASK: u8 = 0x0f;
+const TAG_INLINE: u8 = 0;
+const TAG_INT: u8 = 1;
+const TAG_BLOB: u8 = 2;
+const TAG_NESTED: u8 = 3;
+const HAS_WORD: u8 = 0x10;
+const LONG_KEY: u8 = 0x20;
+const RAW: u8 = 0x40;
+const FILED: u8 = 0x80;
+
+const META_BITS: u32 = 8;
+const KEY_LEN_BITS: u32 = 8;
+const KEY_LEN_LONG: usize = 255;
+const FIELD: usize = 8;
+const ALIGN: usize = 8;
+
+const _: () = assert!(size_of::<Head>() == FIELD);
+const _: () = assert!(INLINE_MAX < 1 << (32 - KEY_LEN_BITS));
+// A blob is one pointer; the payload field holds it.
+const _: () = assert!(size_of::<Blob>() == size_of::<usize>());
+
+/// A value too large or too structured to stand beside its key.
+pub trait Nested: Sized {
+    /// Number of the type, at most [`TAGS_MAX`].
+    fn tag(&self) -> u8;
+    /// A copy for another key; what can be shared is.
+    #[must_use]
+    fn duplicate(&self) -> Self;
+    /// The successor of `self`, while snapshots go on reading `self`: a clone of plain data, and
+    /// [`Succession::table`] for each table inside.
+    #[must_use]
+    fn succeed(&self, how: &Succession) -> Self;
+    /// Gives up what has a successor: drops plain data, and [`Succession::forget`]s the tables.
+    fn free_shell(self, how: &Succession);
+    /// Bytes allocated, this struct included.
+    fn memory_bytes(&self) -> usize;
+}
+
+/// Proof that an entry is being replaced by a copy of itself: only this file makes one, and sees to
+/// it that the original is only read from then on, and freed as a shell.
+#[derive(Debug)]
+pub struct Succession(());
+
+impl Succession {
+    /// Hands the pages of a table on to the successor.
+    pub fn table<T: Thin>(&self, table: &CowTable<T>) -> CowTable<T> {
+        // SAFETY: the original is only read from now on; `free_shell` forgets it.
+        unsafe { table.alias() }
+    }
+
+    /// Gives up the original of a table that was handed on.
+    pub fn forget<T: Thin>(&self, table: CowTable<T>) {
+        mem::forget(table);
+    }
+}
+
+/// The largest tag of a nested type.
+pub const TAGS_MAX: u8 = TAG_MASK - TAG_NESTED;
+
+/// The value of an entry.
+#[derive(Debug)]
+pub enum Content<'a, V> {
+    /// An integer.
+    Int(i64),
+    /// Bytes beside the key.
+    Inline(&'a [u8]),
+    /// Bytes in an allocation of their own.
+    Blob(&'a Blob),
+    /// Anything else.
+    Nested(&'a V),
+}
+
+/// A value to be put into an entry.
+#[derive(Debug)]
+pub enum NewContent<'a, V> {
+    /// An integer.
+    Int(i64),
+    /// Bytes, to be copied beside the key; at most [`INLINE_MAX`].
+    Inline(&'a [u8]),
+    /// Bytes in an allocation of their own.
+    Blob(Blob),
+    /// Anything else.
+    Nested(Box<V>),
+}
+
+/// A value that an entry held by pointer, for the caller to free.
+#[derive(Debug)]
+pub enum Detached<V> {
+    /// Bytes.
+    Blob(Blob),
+    /// Anything else.
+    Nested(Box<V>),
+}
+
+/// What is said about a string besides its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Written as a whole.
+    Whole,
+    /// Changed in place at some time: OBJECT ENCODING says `raw`.
+    Edited,
+}
+
+#[repr(C)]
+struct Head {
+    clock_meta: AtomicU32,
+    lens: u32,
+}
+
+/// Where things are in an allocation.
+#[derive(Clone, Copy)]
+struct Shape {
+    meta: u8,
+    key_len: usize,
+    value_len: usize,
+}
+
+impl Shape {
+    #[inline]
+    fn has(self, flag: u8) -> bool {
+        self.meta & flag != 0
+    }
+    #[inline]
+    fn tag(self) -> u8 {
+        self.meta & TAG_MASK
+    }
+    #[inline]
+    fn payload_at(self) -> usize {
+        FIELD + FIELD * usize::from(self.has(HAS_WORD))
+    }
+    #[inline]
+    fn long_at(self) -> usize {
+        self.payload_at() + FIELD * usize::from(self.tag() != TAG_INLINE)
+    }
+    #[inline]
+    fn key_at(self) -> usize {
+        self.long_at() + FIELD * usize::from(self.has(LONG_KEY))
+    }
+    #[inline]
+    fn value_at(self) -> usize {
+        self.key_at() + self.key_len
+    }
+    #[inline]
+    fn total(self) -> usize {
+        self.value_at() + self.value_len
+    }
+    fn lens(self) -> u32 {
+        let key = u32::try_from(self.key_len.min(KEY_LEN_LONG)).unwrap_or(0);
+        let value = u32::try_from(self.value_len).unwrap_or(0);
+        debug_assert!(self.value_len <= INLINE_MAX, "inline values are short");
+        value << KEY_LEN_BITS | key
+    }
+    fn layout(self) -> Layout {
+        let size = size_class(self.total());
+        Layout::from_size_align(size, ALIGN).unwrap_or_else(|_| {
+            handle_alloc_error(Layout::new::<Head>()) // More than half of the address space.
+        })
+    }
+}
+
+/// A borrowed entry.
+pub struct EntryRef<'a, V> {
+    head: NonNull<Head>,
+    life: PhantomData<&'a V>,
+}
+
+impl<V> Clone for EntryRef<'_, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<V> Copy for EntryRef<'_, V> {}
+
+// SAFETY: a shared entry is read only, save for the clock, which is atomic; it gives out `&V` and
+// `&Blob`, and `Blob` is `Sync`.
+unsafe impl<V: Sync> Send for EntryRef<'_, V> {}
+// SAFETY: as above.
+unsafe impl<V: Sync> Sync for EntryRef<'_, V> {}
+
+impl<V> fmt::Debug for EntryRef<'_, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry").field("key", &self.key().escape_ascii().to_string()).finish()
+    }
+}
+
+impl<'a, V> EntryRef<'a, V> {
+    /// An entry that something else owns.
+    ///
+    /// # Safety
+    /// - `raw` comes from [`Entry::into_raw`], or is the address of an entry that is kept so.
+    /// - During `'a` it is not changed, save for its clock, and not freed.
+    #[inline]
+    pub unsafe fn from_raw(raw: NonNull<u8>) -> Self {
+        Self { head: raw.cast(), life: PhantomData }
+    }
+
+    #[inline]
+    fn clock_meta(self) -> &'a AtomicU32 {
+        // SAFETY: `head` points to a live entry for 'a; this field only changes atomically while
+        // the entry is borrowed.
+        unsafe { &(*self.head.as_ptr()).clock_meta }
+    }
+
+    #[inline]
+    fn meta(self) -> u8 {
+        self.clock_meta().load(Ordering::Relaxed).to_le_bytes()[0]
+    }
+
+    /// Reads the 8 bytes at `offset`, which must be one of the fields of this entry.
+    #[inline]
+    fn field(self, offset: usize) -> *const u64 {
+        // SAFETY: callers take the offset from the shape, whose fields lie in the allocation.
+        unsafe { self.head.as_ptr().cast::<u8>().add(offset).cast::<u64>() }
+    }
+
+    #[inline]
+    fn shape(self) -> Shape {
+        let meta = self.meta();
+        // SAFETY: the entry is live; `lens` does not change while it is borrowed.
+        let lens = unsafe { (*self.head.as_ptr()).lens };
+        let value_len = usize::try_from(lens >> KEY_LEN_BITS).unwrap_or(0);
+        let mut shape = Shape { meta, key_len: usize::from(lens.to_le_bytes()[0]), value_len };
+        if shape.has(LONG_KEY) {
+            // SAFETY: the flag says that this field is there; fields are aligned to 8.
+            let len = unsafe { self.field(shape.long_at()).read() };
+            shape.key_len = usize::try_from(len).unwrap_or(0);
+        }
+        shape
+    }
+
+    fn bytes_at(self, offset: usize, len: usize) -> &'a [u8] {
+        // SAFETY: the range lies in the allocation (invariant 2), is initialized, and does not
+        // change during 'a.
+        unsafe { slice::from_raw_parts(self.head.as_ptr().cast::<u8>().add(offset), len) }
+    }
+
+    /// The key.
+    #[inline]
+    pub fn key(self) -> &'a [u8] {
+        let shape = self.shape();
+        self.bytes_at(shape.key_at(), shape.key_len)
+    }
+
+    /// The value.
+    #[inline]
+    pub fn content(self) -> Content<'a, V> {
+        let shape = self.shape();
+        let payload = self.field(shape.payload_at());
+        match shape.tag() {
+            TAG_INLINE => Content::Inline(self.bytes_at(shape.value_at(), shape.value_len)),
+            // SAFETY: the tag says that the payload is an integer.
+            TAG_INT => Content::Int(unsafe { payload.cast::<i64>().read() }),
+            // SAFETY: the tag says that the payload is a blob, which is one pointer.
+            TAG_BLOB => Content::Blob(unsafe { &*payload.cast::<Blob>() }),
+            // SAFETY: other tags say that the payload is a box of `V`, which is one pointer.
+            _ => Content::Nested(unsafe { &**payload.cast::<Box<V>>() }),
+        }
+    }
+
+    /// Tag of a nested value.
+    #[inline]
+    pub fn nested_tag(self) -> Option<u8> {
+        (self.meta() & TAG_MASK).checked_sub(TAG_NESTED)
+    }
+
+    /// Whether a string was changed in place.
+    pub fn form(self) -> Form {
+        if self.meta() & RAW == 0 { Form::Whole } else { Form::Edited }
+    }
+
+    #[inline]
+    fn word(self) -> Word {
+        let meta = self.meta();
+        if meta & HAS_WORD == 0 {
+            return Word::Absent;
+        }
+        // SAFETY: the flag says that this field is there.
+        let word = unsafe { self.field(FIELD).read() };
+        if meta & FILED == 0 { Word::Plain(word) } else { Word::Filed(word) }
+    }
+
+    /// Deadline and ticket.
+    pub fn lifespan(self) -> Lifespan {
+        Lifespan::unpack(self.word())
+    }
+
+    /// The deadline, in Unix milliseconds.
+    #[inline]
+    pub fn deadline(self) -> Option<i64> {
+        deadline_of(self.word())
+    }
+
+    /// The 24 bits of the access clock.
+    #[inline]
+    pub fn clock(self) -> u32 {
+        self.clock_meta().load(Ordering::Relaxed) >> META_BITS
+    }
+
+    /// Sets the access clock. Only for the thread that owns the data set.
+    #[inline]
+    pub fn set_clock(self, clock: u32) {
+        let word = self.clock_meta().load(Ordering::Relaxed);
+        let new = clock << META_BITS | word & u32::from(u8::MAX);
+        // Storing only what differs keeps the cache line clean under many reads.
+        if new != word {
+            self.clock_meta().store(new, Ordering::Relaxed);
+        }
+    }
+
+    /// Bytes of the allocation, without those behind pointers.
+    pub fn shell_bytes(self) -> usize {
+        size_class(self.shape().total())
+    }
+}
+
+impl<V: Nested> EntryRef<'_, V> {
+    /// Bytes of the entry and of what it holds by pointer; shared blobs count in full.
+    pub fn memory_bytes(self) -> usize {
+        let held = match self.content() {
+            Content::Int(_) | Content::Inline(_) => 0,
+            // Two counters and the vector's three words stand before the bytes.
+            Content::Blob(blob) => size_class(5 * size_of::<usize>()) + size_class(blob.capacity()),
+            Content::Nested(nested) => nested.memory_bytes(),
+        };
+        self.shell_bytes() + held
+    }
+
+    /// The same value under another key; large strings are shared.
+    pub fn duplicate(self, key: &[u8], lifespan: Lifespan) -> Entry<V> {
+        self.rebuilt(key, lifespan, V::duplicate)
+    }
+
+    fn rebuilt(self, key: &[u8], lifespan: Lifespan, copy: impl FnOnce(&V) -> V) -> Entry<V> {
+        let content = match self.content() {
+            Content::Int(value) => NewContent::Int(value),
+            Content::Inline(bytes) => NewContent::Inline(bytes),
+            Content::Blob(blob) => NewContent::Blob(blob.clone()),
+            Content::Nested(nested) => NewContent::Nested(Box::new(copy(nested))),
+        };
+        Entry::new(key, content, self.form(), lifespan, self.clock())
+    }
+}
+
+// SAFETY: allocations are aligned to 8 and come from the allocator, whose addresses are below 2^48;
+// views read only, but for the clock, which is atomic; `share` copies.
+unsafe impl<V: Nested + Send + Sync + 'static> Thin for Entry<V> {
+    type View<'a> = EntryRef<'a, V>;
+
+    fn into_raw(self) -> NonNull<u8> {
+        Self::into_raw(self)
+    }
+    unsafe fn from_raw(raw: NonNull<u8>) -> Self {
+        // SAFETY: by the caller's word.
+        unsafe { Self::from_raw(raw) }
+    }
+    #[inline]
+    unsafe fn view<'a>(raw: NonNull<u8>) -> EntryRef<'a, V> {
+        // SAFETY: by the caller's word.
+        unsafe { EntryRef::from_raw(raw) }
+    }
+    fn hash(view: EntryRef<'_, V>, seed: u64) -> u64 {
+        KeyHasher::new(seed).hash(view.key())
+    }
+    unsafe fn share(view: EntryRef<'_, V>) -> Self {
+        view.rebuilt(view.key(), view.lifespan(), |nested| nested.succeed(&Succession(())))
+    }
+    unsafe fn free_shell(mut self) {
+        if let Some(Detached::Nested(nested)) = self.detach() {
+            nested.free_shell(&Succession(()));
+        }
+    }
+    fn bytes(view: EntryRef<'_, V>) -> usize {
+        view.memory_bytes()
+    }
+}
+
+/// An entry and everything it holds. 8 bytes; see the head of the file for what it points to.
+pub struct Entry<V: Nested> {
+    head: NonNull<Head>,
+    owns: PhantomData<Box<V>>,
+}
+
+// SAFETY: the entry owns its allocation, a `Blob` (`Send` and `Sync`) or a `Box<V>`.
+unsafe impl<V: Nested + Send + Sync> Send for Entry<V> {}
+// SAFETY: as above; sharing it gives out `&V` and an atomic clock.
+unsafe impl<V: Nested + Send + Sync> Sync for Entry<V> {}
+
+impl<V: Nested> fmt::Debug for Entry<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.view().fmt(f)
+    }
+}
+
+impl<V: Nested> Drop for Entry<V> {
+    fn drop(&mut self) {
+        drop(self.detach());
+        self.free_shell();
+    }
+}
+
+/// The payload to be written; pointers are owned.
+enum Payload {
+    None,
+    Int(i64),
+    Pointer(*mut ()),
+}
+
+impl<V: Nested> Entry<V> {
+    /// A new entry.
+    pub fn new(
+        key: &[u8],
+        content: NewContent<'_, V>,
+        form: Form,
+        lifespan: Lifespan,
+        clock: u32,
+    ) -> Self {
+        let (mut shape, payload, inline) = Self::plan(content, form);
+        let word = lifespan.pack();
+        shape.meta |= word_flags(word) | if key.len() >= KEY_LEN_LONG { LONG_KEY } else { 0 };
+        shape.key_len = key.len();
+        let entry = Self { head: allocate(shape, clock), owns: PhantomData };
+        // SAFETY: the allocation has room for the key at this offset, and nobody else knows it.
+        unsafe { ptr::copy_nonoverlapping(key.as_ptr(), entry.byte(shape.key_at()), key.len()) };
+        entry.write_rest(shape, word, &payload, inline);
+        entry
+    }
+
+    /// The entry, for reading.
+    #[inline]
+    pub fn view(&self) -> EntryRef<'_, V> {
+        EntryRef { head: self.head, life: PhantomData }
+    }
+
+    /// The address to keep; the entry is then owned by whoever holds it.
+    pub fn into_raw(self) -> NonNull<u8> {
+        ManuallyDrop::new(self).head.cast()
+    }
+
+    /// Takes ownership back.
+    ///
+    /// # Safety
+    /// - `raw` comes from [`Entry::into_raw`], with the same `V`, and was not taken back before.
+    /// - No [`EntryRef`] of it lives.
+    pub unsafe fn from_raw(raw: NonNull<u8>) -> Self {
+        Self { head: raw.cast(), owns: PhantomData }
+    }
+
+    /// Replaces value and lifespan; the key stays. Returns what the old value held by pointer.
+    pub fn set(
+        &mut self,
+        content: NewContent<'_, V>,
+        form: Form,
+        lifespan: Lifespan,
+    ) -> Option<Detached<V>> {
+        let old = self.view().shape();
+        let detached = self.detach();
+        let (mut new, payload, inline) = Self::plan(content, form);
+        let word = lifespan.pack();
+        new.meta |= word_flags(word) | old.meta & LONG_KEY;
+        new.key_len = old.key_len;
+        self.reshape(old, new, (old.key_at(), new.key_at(), old.key_len));
+        self.write_rest(new, word, &payload, inline);
+        detached
+    }
+
+    /// Changes the lifespan; the value stays.
+    pub fn set_lifespan(&mut self, lifespan: Lifespan) {
+        let old = self.view().shape();
+        let word = lifespan.pack();
+        let meta = old.meta & !(HAS_WORD | FILED) | word_flags(word);
+        let new = Shape { meta, ..old };
+        // Payload, long length, key and value move as one block.
+        let len = old.total() - old.payload_at();
+        self.reshape(old, new, (old.payload_at(), new.payload_at(), len));
+        self.write_word(word);
+    }
+
+    /// The nested value, for changing.
+    pub fn nested_mut(&mut self) -> Option<&mut V> {
+        let shape = self.view().shape();
+        if shape.tag() < TAG_NESTED {
+            return None;
+        }
+        let payload = self.byte(shape.payload_at()).cast::<Box<V>>();
+        // SAFETY: the tag says that the payload is a box of `V`; `self` is borrowed mutably.
+        Some(unsafe { &mut **payload })
+    }
+
+    /// The blob, for changing; the string is `raw` from now on.
+    pub fn blob_mut(&mut self) -> Option<&mut Blob> {
+        let shape = self.view().shape();
+        if shape.tag() != TAG_BLOB {
+            return None;
+        }
+        self.write_head(Shape { meta: shape.meta | RAW, ..shape });
+        let payload = self.byte(shape.payload_at()).cast::<Blob>();
+        // SAFETY: the tag says that the payload is a blob; `self` is borrowed mutably.
+        Some(unsafe { &mut *payload })
+    }
+
+    /// The same value under another key, with another lifespan; what is large moves along.
+    #[must_use]
+    pub fn renamed(mut self, key: &[u8], lifespan: Lifespan) -> Self {
+        let (form, clock) = (self.view().form(), self.view().clock());
+        let new = match self.detach() {
+            Some(Detached::Blob(blob)) => NewContent::Blob(blob),
+            Some(Detached::Nested(nested)) => NewContent::Nested(nested),
+            None => match self.view().content() {
+                Content::Int(value) => NewContent::Int(value),
+                Content::Inline(bytes) => NewContent::Inline(bytes),
+                // Those were detached just now.
+                Content::Blob(_) | Content::Nested(_) => NewContent::Inline(&[]),
+            },
+        };
+        Self::new(key, new, form, lifespan, clock)
+    }
+
+    /// Takes out what the value holds by pointer; the entry then holds an empty string.
+    pub fn detach(&mut self) -> Option<Detached<V>> {
+        let shape = self.view().shape();
+        let payload = self.byte(shape.payload_at());
+        let detached = match shape.tag() {
+            TAG_INLINE | TAG_INT => return None,
+            // SAFETY: the tag says that the payload is a blob; it is forgotten below.
+            TAG_BLOB => Detached::Blob(unsafe { payload.cast::<Blob>().read() }),
+            // SAFETY: the tag says that the payload is a box of `V`; it is forgotten below.
+            _ => Detached::Nested(unsafe { payload.cast::<Box<V>>().read() }),
+        };
+        // An integer has the same shape as a pointer.
+        self.write_head(Shape { meta: shape.meta & !TAG_MASK | TAG_INT, ..shape });
+        // SAFETY: the payload field is there.
+        unsafe { payload.cast::<i64>().write(0) };
+        Some(detached)
+    }
+
+    /// Frees the allocation and nothing that it points to.
+    fn free_shell(&mut self) {
+        let layout = self.view().shape().layout();
+        // SAFETY: the allocation was made with this layout (invariant 3).
+        unsafe { dealloc(self.head.as_ptr().cast(), layout) };
+    }
+
+    #[inline]
+    fn byte(&self, offset: usize) -> *mut u8 {
+        // SAFETY: callers take offsets from the shape: within the allocation.
+        unsafe { self.head.as_ptr().cast::<u8>().add(offset) }
+    }
+
+    fn plan<'b>(content: NewContent<'b, V>, form: Form) -> (Shape, Payload, &'b [u8]) {
+        let (tag, payload, inline): (u8, Payload, &'b [u8]) = match content {
+            NewContent::Inline(bytes) => (TAG_INLINE, Payload::None, bytes),
+            NewContent::Int(value) => (TAG_INT, Payload::Int(value), &[]),
+            NewContent::Blob(blob) => {
+                let blob = ManuallyDrop::new(blob);
+                // SAFETY: a blob is one pointer (asserted above); it is owned by the payload now.
+                let raw = unsafe { ptr::from_ref(&*blob).cast::<*mut ()>().read() };
+                (TAG_BLOB, Payload::Pointer(raw), &[])
+            }
+            NewContent::Nested(nested) => {
+                let tag = TAG_NESTED + nested.tag().min(TAGS_MAX);
+                (tag, Payload::Pointer(Box::into_raw(nested).cast()), &[])
+            }
+        };
+        let raw = if form == Form::Edited { RAW } else { 0 };
+        (Shape { meta: tag | raw, key_len: 0, value_len: inline.len() }, payload, inline)
+    }
+
+    /// Gives the allocation the class of `new`, keeping the block (from, to, length) and the
+    /// clock; the head is rewritten.
+    fn reshape(&mut self, old: Shape, new: Shape, (from, to, len): (usize, usize, usize)) {
+        if size_class(old.total()) == size_class(new.total()) {
+            if from != to {
+                // SAFETY: both ranges lie in the allocation, which has the class of either shape.
+                unsafe { ptr::copy(self.byte(from), self.byte(to), len) };
+            }
+        } else {
+            let head = allocate(new, self.view().clock());
+            // SAFETY: the ranges lie in their allocations, which are different ones.
+            unsafe {
+                let target = head.as_ptr().cast::<u8>().add(to);
+                ptr::copy_nonoverlapping(self.byte(from), target, len);
+            }
+            self.free_shell();
+            self.head = head;
+        }
+        self.write_head(new);
+    }
+
+    fn write_head(&self, shape: Shape) {
+        let word = self.view().clock() << META_BITS | u32::from(shape.meta);
+        // SAFETY: the caller owns or mutably borrows the entry.
+        unsafe {
+            (*self.head.as_ptr()).clock_meta.store(word, Ordering::Relaxed);
+            (*self.head.as_ptr()).lens = shape.lens();
+        }
+    }
+
+    fn write_word(&self, word: Word) {
+        if let Word::Plain(bits) | Word::Filed(bits) = word {
+            // SAFETY: the shape has this field; the caller owns or mutably borrows the entry.
+            unsafe { self.byte(FIELD).cast::<u64>().write(bits) };
+        }
+    }
+
+    /// Everything but head and key.
+    fn write_rest(&self, shape: Shape, word: Word, payload: &Payload, inline: &[u8]) {
+        self.write_word(word);
+        let field = self.byte(shape.payload_at());
+        // SAFETY: the shape has each field that is written, the value's range lies in the
+        // allocation, and `inline` is borrowed from elsewhere: the entry is owned or `&mut`.
+        unsafe {
+            match payload {
+                Payload::None => {}
+                Payload::Int(value) => field.cast::<i64>().write(*value),
+                Payload::Pointer(raw) => field.cast::<*mut ()>().write(*raw),
+            }
+            if shape.has(LONG_KEY) {
+                let len = u64::try_from(shape.key_len).unwrap_or(u64::MAX);
+                self.byte(shape.long_at()).cast::<u64>().write(len);
+            }
+            ptr::copy_nonoverlapping(inline.as_ptr(), self.byte(shape.value_at()), inline.len());
+        }
+    }
+}
+
+fn word_flags(word: Word) -> u8 {
+    match word {
+        Word::Absent => 0,
+        Word::Plain(_) => HAS_WORD,
+        Word::Filed(_) => HAS_WORD | FILED,
+    }
+}
+
+fn allocate(shape: Shape, clock: u32) -> NonNull<Head> {
+    let layout = shape.layout();
+    // SAFETY: the size is at least that of the head, never zero.
+    let Some(head) = NonNull::new(unsafe { alloc(layout) }.cast::<Head>()) else {
+        handle_alloc_error(layout)
+    };
+    let word = clock << META_BITS | u32::from(shape.meta);
+    // SAFETY: freshly allocated, large enough, aligned to 8.
+    unsafe { head.write(Head { clock_meta: AtomicU32::new(word), lens: shape.lens() }) };
+    head
+}
+
+#[cfg(test)]
+mod tests;
