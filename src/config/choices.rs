@@ -274,3 +274,14 @@ choices! {
         Forkless = "forkless",
     }
 }
+
+impl Enabled {
+    /// Whether a connection may use the facility; `is_local` tells where it comes from.
+    pub const fn allows(self, is_local: bool) -> bool {
+        match self {
+            Self::No => false,
+            Self::Yes => true,
+            Self::Local => is_local,
+        }
+    }
+}

@@ -27,13 +27,20 @@ pub struct RenamedCommand {
     pub to: Vec<u8>,
 }
 
-/// A `user` line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A `user` line. `Debug` leaves the rules out: they hold passwords.
+#[derive(Clone, PartialEq, Eq)]
 pub struct UserLine {
     /// Name of the user.
     pub name: Vec<u8>,
     /// Its rules, as ACL SETUSER takes them.
     pub rules: Vec<Vec<u8>>,
+}
+
+impl fmt::Debug for UserLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = String::from_utf8_lossy(&self.name);
+        f.debug_struct("UserLine").field("name", &name).finish_non_exhaustive()
+    }
 }
 
 /// The world outside, for those lines that reach into it.

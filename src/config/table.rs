@@ -692,7 +692,7 @@ directives! {
     /// Milliseconds of silence after which a node counts as failing.
     cluster_node_timeout: u64 = 15_000, live("cluster-node-timeout");
     /// Milliseconds between pings on the bus; 0 is the usual rate.
-    cluster_ping_interval: u32 = 0, live("cluster-ping-interval").hidden();
+    cluster_ping_interval: u64 = 0, live("cluster-ping-interval").hidden();
     /// Factor on the timeout within which a replica's data is fresh enough for a failover.
     cluster_replica_validity_factor: u32 = 10,
         live("cluster-replica-validity-factor").aliases(&["cluster-slave-validity-factor"]);

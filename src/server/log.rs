@@ -177,8 +177,8 @@ struct Lines(Arc<Settings>);
 
 impl Lines {
     fn wants(&self, metadata: &Metadata<'_>) -> bool {
-        let target = metadata.target();
-        let is_ours = target == "ochre" || target.starts_with("ochre::");
+        // The library is `ochre`, the binary `ochre_server`.
+        let is_ours = metadata.target().starts_with("ochre");
         is_ours && filter(self.0.level.load()) >= *metadata.level()
     }
 }
