@@ -62,8 +62,12 @@ fn canonical(digits: &[u8], digits_max: usize) -> Option<u64> {
     if first > 9 || digits.len() > digits_max {
         return None;
     }
-    let mut value = u64::from(first);
-    for byte in &digits[1..digits.len().min(I64_DIGITS)] {
+    let (mut value, mut rest) = (0, &digits[..digits.len().min(I64_DIGITS)]);
+    while let Some((eight, behind)) = rest.split_first_chunk::<8>() {
+        value = value * 100_000_000 + eight_digits(u64::from_le_bytes(*eight))?;
+        rest = behind;
+    }
+    for byte in rest {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
             return None;
@@ -79,6 +83,25 @@ fn canonical(digits: &[u8], digits_max: usize) -> Option<u64> {
         value = value.checked_mul(10)?.checked_add(u64::from(digit))?;
     }
     Some(value)
+}
+
+/// Eight ASCII digits, the first in the lowest byte, by adding neighbours, pairs and quadruples
+/// within one word.
+#[inline]
+fn eight_digits(word: u64) -> Option<u64> {
+    const HIGH: u64 = 0xf0f0_f0f0_f0f0_f0f0;
+    const PAIRS: u64 = 0x0000_00ff_0000_00ff;
+    // Bytes of 0x30 to 0x3f, which stay there when six is added.
+    let is_digits = word & HIGH == 0x3030_3030_3030_3030
+        && word.wrapping_add(0x0606_0606_0606_0606) & HIGH == 0x3030_3030_3030_3030;
+    if !is_digits {
+        return None;
+    }
+    let digits = word - 0x3030_3030_3030_3030;
+    let pairs = digits * 10 + (digits >> 8);
+    let upper = (pairs & PAIRS).wrapping_mul(100 + (1_000_000 << 32));
+    let lower = ((pairs >> 16) & PAIRS).wrapping_mul(1 + (10_000 << 32));
+    Some(upper.wrapping_add(lower) >> 32)
 }
 
 /// A double as Redis accepts it for an argument: decimal, hexadecimal (`0x1.8p3`), `inf` and
@@ -461,6 +484,17 @@ mod tests {
         fn integers_read_back(value: i64, unsigned: u64) {
             prop_assert_eq!(parse_int(value.to_string().as_bytes()), Some(value));
             prop_assert_eq!(parse_uint(unsigned.to_string().as_bytes()), Some(unsigned));
+        }
+
+        #[test]
+        fn only_digits_are_integers(text in "[1-9][0-9]{0,20}", at: prop::sample::Index, byte: u8) {
+            let mut text = text.into_bytes();
+            prop_assert_eq!(parse_int(&text), std::str::from_utf8(&text).unwrap().parse().ok());
+            let at = at.index(text.len());
+            text[at] = byte;
+            if !byte.is_ascii_digit() && (at > 0 || byte != b'-') {
+                prop_assert_eq!((parse_int(&text), parse_uint(&text)), (None, None));
+            }
         }
 
         #[test]
