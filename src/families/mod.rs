@@ -4,7 +4,11 @@ pub mod bit;
 pub mod key;
 pub mod string;
 
+#[cfg(test)]
+mod bench;
 mod deadline;
+#[cfg(test)]
+mod laws;
 mod text;
 
 use crate::command::spec::{Command, DataRun};

@@ -277,7 +277,7 @@ mod tests {
     use super::*;
 
     fn naive_field(field: Field, bytes: &[u8], at: usize) -> i64 {
-        let mut value = i128::from(field.is_signed && get(bytes, at)) * -1;
+        let mut value = -i128::from(field.is_signed && get(bytes, at));
         for bit in at..at + field.width() {
             value = value * 2 + i128::from(get(bytes, bit));
         }

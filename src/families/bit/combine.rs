@@ -87,3 +87,47 @@ fn bitop(cx: &mut WriteCx<'_>) -> CmdResult {
     cx.reply.count(len);
     Ok(Flow::Replied)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::families::bench::Bench;
+
+    #[test]
+    fn strings_are_joined() {
+        Bench::new().check(&[
+            r#"mset a "\xf0\x0f" b "\xff" => +OK"#,
+            "bitop and d a b => :2",
+            r#"get d => "\xf0\x00""#,
+            "bitop or d a b => :2",
+            r#"get d => "\xff\x0f""#,
+            "bitop xor d a b => :2",
+            r#"get d => "\x0f\x0f""#,
+            "bitop not d a => :2",
+            r#"get d => "\x0f\xf0""#,
+            "bitop or d a missing => :2",
+            r#"get d => "\xf0\x0f""#,
+            "bitop not d a b => -ERR BITOP NOT must be called with a single source key.",
+            "bitop foo d a => -ERR syntax error",
+            "bitop and d missing => :0",
+            "exists d => :0",
+        ]);
+    }
+
+    #[test]
+    fn newer_operators_join_too() {
+        Bench::new().check(&[
+            r#"mset x "\xf0\xff" y "\xcc" z "\xaa" => +OK"#,
+            "bitop diff d x y z => :2",
+            r#"get d => "\x10\xff""#,
+            "bitop diff1 d x y z => :2",
+            r#"get d => "\x0e\x00""#,
+            "bitop andor d x y z => :2",
+            r#"get d => "\xe0\x00""#,
+            "bitop one d x y z => :2",
+            r#"get d => "\x16\xff""#,
+            "bitop one d x => :2",
+            "bitop Diff d x => -ERR BITOP DIFF must be called with at least two source keys.",
+            "bitop andor d x => -ERR BITOP ANDOR must be called with at least two source keys.",
+        ]);
+    }
+}

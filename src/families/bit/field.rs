@@ -226,3 +226,66 @@ fn read_fields(reply: &mut Reply<'_>, steps: &[Step], value: &[u8]) {
         reply.int(step.field.read(value, step.at));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::families::bench::Bench;
+
+    #[test]
+    fn fields_are_read_and_written() {
+        Bench::new().check(&[
+            "bitfield k => []",
+            "exists k => :0",
+            "bitfield k get u8 0 => [:0]",
+            "exists k => :0",
+            "bitfield k set u8 0 255 get u8 0 => [:0 :255]",
+            "bitfield k incrby u8 0 10 => [:9]",
+            "bitfield k overflow sat incrby u8 0 255 => [:255]",
+            "bitfield k overflow fail incrby u8 0 255 => [nil]",
+            "bitfield k overflow wrap incrby i8 0 -200 => [:55]",
+            "bitfield k set u8 #1 256 get u8 8 => [:0 :0]",
+            "bitfield k overflow sat set i8 0 200 get i8 0 => [:55 :127]",
+            "bitfield k overflow sat set u63 0 -1 get u63 0 => [:4575657221408423936 :9223372036854775807]",
+            "bitfield k overflow sat incrby i64 0 10 get i64 3 => [:8 :64]",
+            "bitfield k overflow fail set u8 0 256 set u8 0 1 get u8 0 => [nil :0 :1]",
+            "bitfield k get u8 4294967288 => [:0]",
+            "strlen k => :8",
+            "bitfield short overflow fail set u8 100 256 => [nil]",
+            "strlen short => :14",
+        ]);
+    }
+
+    #[test]
+    fn steps_are_checked_before_anything_happens() {
+        Bench::new().check(&[
+            "bitfield k set u8 0 1 overflow foo incrby u8 0 255 => -ERR Invalid OVERFLOW type specified",
+            "bitfield k set u8 0 1 get u64 0 => -ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.",
+            "bitfield k get u0 0 => -ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.",
+            "bitfield k get i65 0 => -ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.",
+            "bitfield k get x8 0 => -ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.",
+            "bitfield k get u8 -1 => -ERR bit offset is not an integer or out of range",
+            "bitfield k get u8 #a => -ERR bit offset is not an integer or out of range",
+            "bitfield k get u8 #536870912 => -ERR bit offset is not an integer or out of range",
+            "bitfield k get u8 9223372036854775807 => -ERR bit offset is not an integer or out of range",
+            "bitfield k get u8 => -ERR syntax error",
+            "bitfield k set u8 0 => -ERR syntax error",
+            "bitfield k set u8 0 a => -ERR value is not an integer or out of range",
+            "bitfield k foo => -ERR syntax error",
+            "bitfield k overflow => -ERR syntax error",
+            "bitfield k overflow wrap => []",
+            "exists k => :0",
+        ]);
+    }
+
+    #[test]
+    fn the_reader_only_reads() {
+        Bench::new().check(&[
+            r#"set k "\x80" => +OK"#,
+            "bitfield_ro k get u8 0 get u4 3 => [:128 :0]",
+            "bitfield_ro k overflow wrap get u8 0 => [:128]",
+            "bitfield_ro k set u8 0 1 => -ERR BITFIELD_RO only supports the GET subcommand",
+            "bitfield_ro missing get u8 0 => [:0]",
+            "bitfield_ro k => []",
+        ]);
+    }
+}

@@ -170,3 +170,89 @@ fn bitpos(cx: &mut ReadCx<'_>) -> CmdResult {
     }
     Ok(Flow::Replied)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::families::bench::Bench;
+
+    #[test]
+    fn bits_are_set_and_read() {
+        Bench::new().check(&[
+            "setbit k 7 1 => :0",
+            r#"get k => "\x01""#,
+            "setbit k 7 0 => :1",
+            "setbit k 7 0 => :0",
+            "setbit k -1 1 => -ERR bit offset is not an integer or out of range",
+            "setbit k a 1 => -ERR bit offset is not an integer or out of range",
+            "setbit k 4294967296 1 => -ERR bit offset is not an integer or out of range",
+            "setbit k 1 2 => -ERR bit is not an integer or out of range",
+            "setbit k 1 a => -ERR bit is not an integer or out of range",
+            "setbit k a a => -ERR bit offset is not an integer or out of range",
+            "getbit k 100 => :0",
+            "getbit k -1 => -ERR bit offset is not an integer or out of range",
+            "getbit k 4294967296 => -ERR bit offset is not an integer or out of range",
+            "strlen k => :1",
+            "setbit k 17 0 => :0",
+            "strlen k => :3",
+            "set i 123 => +OK",
+            "getbit i 3 => :1",
+            "setbit i 3 0 => :1",
+            r#"get i => "!23""#,
+            r#"object encoding i => "raw""#,
+        ]);
+    }
+
+    #[test]
+    fn ones_are_counted() {
+        Bench::new().check(&[
+            "set k 123 => +OK",
+            "bitcount k => :10",
+            "bitcount missing => :0",
+            "bitcount missing a b => -ERR value is not an integer or out of range",
+            "bitcount missing 1 => -ERR syntax error",
+            "bitcount k 0 -1 foo => -ERR syntax error",
+            "bitcount k 0 -1 bit foo => -ERR syntax error",
+            "bitcount k 5 17 bit => :4",
+            "bitcount k 0 0 byte => :3",
+            "bitcount k -2 -1 => :7",
+            "bitcount k 3 2 => :0",
+            "bitcount k -5 -10 => :0",
+            "bitcount k -1 -2 => :0",
+            "bitcount k 0 -100 => :3",
+            "bitcount k 100 200 => :0",
+            "bitcount k -100 -50 => :3",
+            r#"set empty "" => +OK"#,
+            "bitcount empty => :0",
+        ]);
+    }
+
+    #[test]
+    fn first_ones_and_zeros_are_found() {
+        Bench::new().check(&[
+            "set k 123 => +OK",
+            "bitpos k 1 => :2",
+            "bitpos k 0 => :0",
+            "bitpos k 2 => -ERR The bit argument must be 1 or 0.",
+            "bitpos k a => -ERR value is not an integer or out of range",
+            "bitpos missing 1 => :-1",
+            "bitpos missing 0 => :0",
+            "bitpos missing 0 a => -ERR value is not an integer or out of range",
+            "bitpos k 1 0 -1 foo => -ERR syntax error",
+            "bitpos k 1 3 => :-1",
+            "bitpos k 0 2 1 => :-1",
+            "bitpos k 1 -100 -200 => :2",
+            r#"set ff "\xff\xff" => +OK"#,
+            "bitpos ff 0 => :16",
+            "bitpos ff 0 0 => :16",
+            "bitpos ff 0 0 -1 => :-1",
+            "bitpos ff 0 1 => :16",
+            "bitpos ff 0 2 => :-1",
+            "bitpos ff 1 9 10 bit => :9",
+            "bitpos ff 1 -1 -1 bit => :15",
+            "bitpos ff 0 0 bit => -ERR value is not an integer or out of range",
+            r#"set empty "" => +OK"#,
+            "bitpos empty 0 => :-1",
+            "bitpos empty 1 => :-1",
+        ]);
+    }
+}

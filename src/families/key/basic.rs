@@ -77,3 +77,22 @@ fn touch(cx: &mut ReadCx<'_>) -> CmdResult {
     cx.reply.count(found);
     Ok(Flow::Replied)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::families::bench::Bench;
+
+    #[test]
+    fn keys_are_counted_and_removed() {
+        Bench::new().check(&[
+            "mset a 1 b 2 => +OK",
+            "exists a a missing => :2",
+            "touch a missing b => :2",
+            "type a => +string",
+            "type missing => +none",
+            "del a a missing => :1",
+            "unlink b => :1",
+            "dbsize => :0",
+        ]);
+    }
+}

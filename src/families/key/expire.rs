@@ -210,3 +210,100 @@ fn persist(cx: &mut WriteCx<'_>) -> CmdResult {
     cx.reply.flag(is_cleared);
     Ok(Flow::Replied)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::families::bench::Bench;
+
+    #[test]
+    fn deadlines_are_set_and_shown() {
+        Bench::new().check(&[
+            "ttl k => :-2",
+            "expiretime k => :-2",
+            "persist k => :0",
+            "expire k 10 => :0",
+            "set k v => +OK",
+            "ttl k => :-1",
+            "pttl k => :-1",
+            "pexpiretime k => :-1",
+            "persist k => :0",
+            "expire k 100 => :1",
+            "ttl k => :100",
+            "pexpireat k 4102444800499 => :1",
+            "expiretime k => :4102444800",
+            "pexpiretime k => :4102444800499",
+            "expireat k 4102444800 => :1",
+            "pexpiretime k => :4102444800000",
+            "persist k => :1",
+            "ttl k => :-1",
+            "pexpireat k 9223372036854775807 => :1",
+            "pexpiretime k => :9223372036854775807",
+        ]);
+    }
+
+    #[test]
+    fn options_and_numbers_are_checked_first() {
+        Bench::new().check(&[
+            "expire k a => -ERR value is not an integer or out of range",
+            "expire k a foo => -ERR Unsupported option foo",
+            "expire k 10 NX XX => -ERR NX and XX, GT or LT options at the same time are not compatible",
+            "expire k 10 GT LT => -ERR GT and LT options at the same time are not compatible",
+            "expire k 9223372036854775807 => -ERR invalid expire time in 'expire' command",
+            "expire k -9223372036854775808 => -ERR invalid expire time in 'expire' command",
+            "pexpire k 9223372036854775807 => -ERR invalid expire time in 'pexpire' command",
+            "expireat k 9223372036854775807 => -ERR invalid expire time in 'expireat' command",
+            "expire k 10 nx nx => :0",
+        ]);
+    }
+
+    #[test]
+    fn conditions_compare_with_the_old_deadline() {
+        Bench::new().check(&[
+            "set k v => +OK",
+            "expire k 100 xx => :0",
+            "expire k 100 gt => :0",
+            "expire k 100 lt => :1",
+            "expire k 200 nx => :0",
+            "expire k 200 lt => :0",
+            "expire k 50 gt => :0",
+            "expire k 200 gt => :1",
+            "expire k 100 xx lt => :1",
+            "expire k 300 xx gt => :1",
+            "ttl k => :300",
+            "expire k 0 nx => :0",
+            "exists k => :1",
+        ]);
+    }
+
+    #[test]
+    fn a_past_deadline_removes_the_key() {
+        Bench::new().check(&[
+            "set k v => +OK",
+            "expire k -1 => :1",
+            "exists k => :0",
+            "set k v => +OK",
+            "pexpireat k 1 => :1",
+            "exists k => :0",
+            "set k v => +OK",
+            "expireat k -1 => :1",
+            "exists k => :0",
+            "set k v => +OK",
+            "pexpire k 0 xx => :0",
+            "exists k => :1",
+            "expire k 0 => :1",
+            "exists k => :0",
+        ]);
+    }
+
+    #[test]
+    fn keys_go_when_their_time_has_come() {
+        let mut bench = Bench::new();
+        bench.check(&["set k v PX 1500 => +OK", "ttl k => :2", "pttl k => :1500"]);
+        bench.now.0 += 1000;
+        bench.check(&["ttl k => :1", "pttl k => :500"]);
+        bench.now.0 += 499;
+        bench.check(&["ttl k => :0", r#"get k => "v""#]);
+        bench.now.0 += 1;
+        bench.check(&["ttl k => :-2", "get k => nil", "append k x => :1", "ttl k => :-1"]);
+    }
+}

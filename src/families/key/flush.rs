@@ -88,3 +88,35 @@ fn swapdb(cx: &mut WriteCx<'_>) -> CmdResult {
     cx.reply.ok();
     Ok(Flow::Replied)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::families::bench::Bench;
+
+    #[test]
+    fn databases_are_emptied_and_exchanged() {
+        Bench::new().check(&[
+            "flushdb foo => -ERR syntax error",
+            "flushall foo => -ERR syntax error",
+            "flushdb async sync => -ERR syntax error",
+            "flushdb a b c => -ERR syntax error",
+            "mset a 1 b 2 => +OK",
+            "dbsize => :2",
+            "copy a a db 1 => :1",
+            "swapdb 0 1 => +OK",
+            "dbsize => :1",
+            "flushdb sync => +OK",
+            "dbsize => :0",
+            "swapdb 1 0 => +OK",
+            "dbsize => :2",
+            "flushall async => +OK",
+            "dbsize => :0",
+            "swapdb 0 16 => -ERR DB index is out of range",
+            "swapdb a 1 => -ERR invalid first DB index",
+            "swapdb 0 b => -ERR invalid second DB index",
+            "swapdb 16 a => -ERR invalid second DB index",
+            "swapdb 99999999999 a => -ERR invalid first DB index",
+            "swapdb 0 0 => +OK",
+        ]);
+    }
+}

@@ -94,3 +94,41 @@ fn idletime(cx: &mut ReadCx<'_>) -> CmdResult {
     }
     Ok(Flow::Replied)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::families::bench::Bench;
+
+    #[test]
+    fn encodings_follow_the_content() {
+        Bench::new().check(&[
+            "object encoding k => nil",
+            "object refcount k => nil",
+            "object idletime k => nil",
+            "object freq k => nil",
+            "set k 12345678901234 => +OK",
+            r#"object encoding k => "int""#,
+            "object refcount k => :1",
+            "set k abc => +OK",
+            r#"object encoding k => "embstr""#,
+            "set k aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa => +OK",
+            r#"object encoding k => "embstr""#,
+            "set k aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa => +OK",
+            r#"object encoding k => "raw""#,
+            "object idletime k => :0",
+            "object freq k => -ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
+        ]);
+    }
+
+    #[test]
+    fn frequency_and_idle_time_exclude_each_other() {
+        let mut bench = Bench::new();
+        bench.limits.counts_frequency = true;
+        assert_eq!(bench.run("set k v"), "+OK");
+        assert!(bench.run("object freq k").starts_with(':'));
+        assert!(
+            bench.run("object idletime k").starts_with("-ERR An LFU maxmemory policy is selected")
+        );
+        bench.check(&["object freq missing => nil", "object idletime missing => nil"]);
+    }
+}

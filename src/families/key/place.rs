@@ -117,3 +117,70 @@ fn move_key(cx: &mut WriteCx<'_>) -> CmdResult {
     cx.reply.flag(is_moved);
     Ok(Flow::Replied)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::families::bench::Bench;
+
+    #[test]
+    fn keys_are_renamed() {
+        Bench::new().check(&[
+            "rename k k => -ERR no such key",
+            "renamenx k x => -ERR no such key",
+            "set k v EX 100 => +OK",
+            "rename k k => +OK",
+            "renamenx k k => :0",
+            "rename k k2 => +OK",
+            "ttl k2 => :100",
+            "exists k => :0",
+            "set k3 x => +OK",
+            "renamenx k2 k3 => :0",
+            "rename k3 k2 => +OK",
+            "ttl k2 => :-1",
+            "renamenx k2 k3 => :1",
+            r#"get k3 => "x""#,
+        ]);
+    }
+
+    #[test]
+    fn values_are_copied() {
+        Bench::new().check(&[
+            "copy k k => -ERR source and destination objects are the same",
+            "copy k x => :0",
+            "set k v EX 100 => +OK",
+            "copy k k db 0 replace => -ERR source and destination objects are the same",
+            "copy k k db 1 => :1",
+            "copy k k db 1 => :0",
+            "copy k k db 1 replace => :1",
+            "copy k c => :1",
+            "ttl c => :100",
+            "copy k c => :0",
+            "copy k c replace replace => :1",
+            "copy k c db 16 => -ERR DB index is out of range",
+            "copy k c db -1 => -ERR DB index is out of range",
+            "copy k c db a => -ERR value is not an integer or out of range",
+            "copy k c db 99999999999 => -ERR value is out of range, value must between -2147483648 and 2147483647",
+            "copy k c foo => -ERR syntax error",
+            "copy k c db => -ERR syntax error",
+            "append k x => :2",
+            r#"get c => "v""#,
+        ]);
+    }
+
+    #[test]
+    fn keys_are_moved() {
+        Bench::new().check(&[
+            "move k 0 => -ERR source and destination objects are the same",
+            "move k 16 => -ERR DB index is out of range",
+            "move k a => -ERR value is not an integer or out of range",
+            "move k -1 => -ERR DB index is out of range",
+            "move k 99999999999 => -ERR value is out of range, value must between -2147483648 and 2147483647",
+            "move k 1 => :0",
+            "set k v => +OK",
+            "copy k k db 1 => :1",
+            "move k 1 => :0",
+            "move k 2 => :1",
+            "exists k => :0",
+        ]);
+    }
+}

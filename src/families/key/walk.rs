@@ -113,3 +113,66 @@ fn randomkey(cx: &mut ReadCx<'_>) -> CmdResult {
     }
     Ok(Flow::Replied)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::families::bench::Bench;
+
+    #[test]
+    fn keys_are_found_by_pattern() {
+        Bench::new().check(&[
+            "keys * => []",
+            "randomkey => nil",
+            "set one 1 => +OK",
+            r#"keys * => ["one"]"#,
+            r#"keys one => ["one"]"#,
+            "keys two => []",
+            r#"keys o[a-n]e => ["one"]"#,
+            "keys ? => []",
+            r#"randomkey => "one""#,
+        ]);
+    }
+
+    #[test]
+    fn scan_reads_its_options() {
+        Bench::new().check(&[
+            "scan a => -ERR invalid cursor",
+            "scan -1 => -ERR invalid cursor",
+            "scan 18446744073709551616 => -ERR invalid cursor",
+            r#"scan +0 => ["0" []]"#,
+            r#"scan "" => -ERR invalid cursor"#,
+            "scan 0 match => -ERR syntax error",
+            "scan 0 count 0 => -ERR syntax error",
+            "scan 0 count -1 => -ERR syntax error",
+            "scan 0 count a => -ERR value is not an integer or out of range",
+            "scan 0 foo => -ERR syntax error",
+            "scan 0 foo bar => -ERR syntax error",
+            "scan 0 type => -ERR syntax error",
+            "scan 0 novalues => -ERR NOVALUES option can only be used in HSCAN",
+            "set one 1 => +OK",
+            r#"scan 0 => ["0" ["one"]]"#,
+            r#"scan 0 match o* count 5 type STRING => ["0" ["one"]]"#,
+            r#"scan 0 match x* count 1000 => ["0" []]"#,
+            r#"scan 0 type list count 1000 => ["0" []]"#,
+        ]);
+    }
+
+    #[test]
+    fn a_whole_walk_meets_every_key() {
+        let mut bench = Bench::new();
+        for i in 0..1000 {
+            bench.run(&format!("set key:{i} {i}"));
+        }
+        let (mut cursor, mut found) = ("0".to_owned(), std::collections::BTreeSet::new());
+        loop {
+            let page = bench.run(&format!("scan {cursor} match key:*5 count 7"));
+            let words: Vec<&str> = page.split('"').skip(1).step_by(2).collect();
+            found.extend(words[1..].iter().map(|key| (*key).to_owned()));
+            cursor = words[0].to_owned();
+            if cursor == "0" {
+                break;
+            }
+        }
+        assert_eq!(found.len(), 100);
+    }
+}

@@ -169,3 +169,35 @@ fn delifeq(cx: &mut WriteCx<'_>) -> CmdResult {
     cx.reply.flag(was_removed);
     Ok(Flow::Replied)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::families::bench::Bench;
+
+    #[test]
+    fn keys_are_removed_on_condition() {
+        Bench::new().check(&[
+            "delex k => :0",
+            "delex k IFEQ v => :0",
+            "delex k IFNE v => :0",
+            "set k hello => +OK",
+            "delex k IFEQ v => :0",
+            "delex k IFNE hello => :0",
+            "delex k IFDNE 9555e8555c62dcfd => :0",
+            "delex k IFDEQ 9555E8555C62DCFD => :1",
+            "set k 12 => +OK",
+            "delex k IFEQ 12 => :1",
+            "set k 12 => +OK",
+            "delex k => :1",
+            "delex k IFEQ => -ERR wrong number of arguments for 'delex' command",
+            "delex k IFEQ a b => -ERR wrong number of arguments for 'delex' command",
+            "delex k FOO a => -ERR syntax error",
+            "delex k IFDEQ zz => -ERR must be exactly 16 hexadecimal characters",
+            "delifeq k v => :0",
+            "set k v => +OK",
+            "delifeq k w => :0",
+            "delifeq k v => :1",
+            "exists k => :0",
+        ]);
+    }
+}

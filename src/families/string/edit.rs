@@ -175,3 +175,99 @@ fn getex(cx: &mut WriteCx<'_>) -> CmdResult {
     }
     Ok(Flow::Replied)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::families::bench::Bench;
+
+    #[test]
+    fn bytes_are_appended() {
+        Bench::new().check(&[
+            "append k 12 => :2",
+            "append k 3 => :3",
+            r#"append k "" => :3"#,
+            r#"get k => "123""#,
+            r#"object encoding k => "raw""#,
+            r#"append new "" => :0"#,
+            "exists new => :1",
+            "incr k => :124",
+        ]);
+    }
+
+    #[test]
+    fn ranges_are_overwritten() {
+        Bench::new().check(&[
+            "set k Hello => +OK",
+            "setrange k 2 XX => :5",
+            r#"get k => "HeXXo""#,
+            "setrange k 7 ! => :8",
+            r#"get k => "HeXXo\x00\x00!""#,
+            "setrange k -1 x => -ERR offset is out of range",
+            "setrange k a x => -ERR value is not an integer or out of range",
+            "setrange k 536870912 x => -ERR string exceeds maximum allowed size (proto-max-bulk-len)",
+            "setrange k 9223372036854775807 x => -ERR string exceeds maximum allowed size (proto-max-bulk-len)",
+            r#"setrange k 9223372036854775807 "" => :8"#,
+            r#"setrange missing 5 "" => :0"#,
+            "exists missing => :0",
+            "setrange gap 3 a => :4",
+            r#"get gap => "\x00\x00\x00a""#,
+            "set i 12345 => +OK",
+            "setrange i 1 9 => :5",
+            r#"object encoding i => "raw""#,
+        ]);
+    }
+
+    #[test]
+    fn values_are_given_and_taken() {
+        Bench::new().check(&[
+            "getdel k => nil",
+            "set k v EX 100 => +OK",
+            r#"getset k w => "v""#,
+            "ttl k => :-1",
+            r#"getdel k => "w""#,
+            "exists k => :0",
+            "getset k v => nil",
+            r#"get k => "v""#,
+        ]);
+    }
+
+    #[test]
+    fn getex_changes_the_deadline_only() {
+        Bench::new().check(&[
+            "getex k => nil",
+            "getex k ex 0 => nil",
+            "getex k ex abc => nil",
+            "set k v => +OK",
+            r#"getex k => "v""#,
+            r#"getex k ex 100 => "v""#,
+            "ttl k => :100",
+            r#"getex k persist => "v""#,
+            "ttl k => :-1",
+            r#"getex k persist => "v""#,
+            "getex k persist ex 10 => -ERR syntax error",
+            "getex k ex 10 persist => -ERR syntax error",
+            "getex k ex 10 px 10 => -ERR syntax error",
+            "getex k ex => -ERR syntax error",
+            "getex k foo => -ERR syntax error",
+            "getex k keepttl => -ERR syntax error",
+            "getex k ex abc => -ERR value is not an integer or out of range",
+            "getex k ex -1 => -ERR invalid expire time in 'getex' command",
+            r#"getex k pxat 9223372036854775807 => "v""#,
+            r#"getex k exat 1 => "v""#,
+            "exists k => :0",
+        ]);
+    }
+
+    #[test]
+    fn no_string_outgrows_the_limit() {
+        let mut bench = Bench::new();
+        bench.limits.bulk_len_max = 8;
+        bench.check(&[
+            "append k 1234567 => :7",
+            "append k 89 => -ERR string exceeds maximum allowed size (proto-max-bulk-len)",
+            "setrange k 7 8 => :8",
+            "setrange k 8 9 => -ERR string exceeds maximum allowed size (proto-max-bulk-len)",
+            r#"get k => "12345678""#,
+        ]);
+    }
+}

@@ -272,3 +272,78 @@ fn write_decimal(reply: &mut Reply<'_>, value: LongDouble) {
         None => reply.bulk(&digits),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::families::bench::Bench;
+    use crate::protocol::reply::Dialect;
+
+    #[test]
+    fn counters_stay_within_their_bounds() {
+        Bench::new().check(&[
+            "increx k => [:1 :1]",
+            "increx k BYINT 4 UBOUND 5 => [:5 :4]",
+            "increx k UBOUND 5 => [:5 :0]",
+            "increx k BYINT 9 UBOUND 7 SATURATE => [:7 :2]",
+            "increx k BYINT -9 LBOUND 0 SATURATE => [:0 :-7]",
+            "increx k BYINT 9223372036854775807 => [:9223372036854775807 :9223372036854775807]",
+            "increx k => [:9223372036854775807 :0]",
+            "increx k SATURATE => [:9223372036854775807 :0]",
+            "set k -9223372036854775808 => +OK",
+            "increx k LBOUND 1 SATURATE => -ERR applied increment would overflow",
+            "set k abc => +OK",
+            "increx k => -ERR value is not an integer or out of range",
+        ]);
+    }
+
+    #[test]
+    fn decimals_stay_within_their_bounds() {
+        let mut bench = Bench::new();
+        bench.check(&[
+            "set k 4 => +OK",
+            r#"increx k BYFLOAT 1.5 => ["5.5" "1.5"]"#,
+            r#"increx k BYFLOAT 1.5 UBOUND 6 => ["5.5" "0"]"#,
+            r#"increx k BYFLOAT 1.5 UBOUND 6.25 SATURATE => ["6.25" "0.75"]"#,
+            r#"increx k BYFLOAT -9 LBOUND -1 SATURATE => ["-1" "-7.25"]"#,
+            "increx k BYFLOAT inf => -ERR BYFLOAT increment cannot be Infinity",
+            "increx k BYFLOAT x => -ERR Increment is not a valid float",
+        ]);
+        bench.dialect = Dialect::Resp3;
+        bench.check(&["increx k BYFLOAT 2.5 => [,1.5 ,2.5]"]);
+    }
+
+    #[test]
+    fn options_are_checked_before_anything_happens() {
+        Bench::new().check(&[
+            "increx k BYINT x => -ERR Increment is not an integer or out of range",
+            "increx k BYINT 1 BYFLOAT 1 => -ERR syntax error",
+            "increx k EX 1 PX 1 => -ERR syntax error",
+            "increx k EX 1 PERSIST => -ERR syntax error",
+            "increx k ENX PERSIST => -ERR syntax error",
+            "increx k ENX => -ERR ENX flag requires an expiration",
+            "increx k LBOUND 2 UBOUND 1 => -ERR LBOUND can't be greater than UBOUND",
+            "increx k EX 0 => -ERR invalid expire time in 'increx' command",
+            "increx k FOO => -ERR syntax error",
+            "exists k => :0",
+        ]);
+    }
+
+    #[test]
+    fn deadlines_are_set_once_or_each_time() {
+        Bench::new().check(&[
+            "increx k EX 100 => [:1 :1]",
+            "increx k => [:2 :1]",
+            "ttl k => :100",
+            "increx k EX 50 ENX => [:3 :1]",
+            "ttl k => :100",
+            "increx k EX 50 UBOUND 3 => [:3 :0]",
+            "ttl k => :100",
+            "increx k EX 50 => [:4 :1]",
+            "ttl k => :50",
+            "increx k PERSIST => [:5 :1]",
+            "ttl k => :-1",
+            "increx k EXAT 1 => [:6 :1]",
+            "exists k => :0",
+        ]);
+    }
+}

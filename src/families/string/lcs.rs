@@ -175,3 +175,58 @@ impl Table {
         runs
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::families::bench::Bench;
+    use crate::protocol::reply::Dialect;
+
+    #[test]
+    fn subsequences_and_their_places() {
+        Bench::new().check(&[
+            "mset one ohmytext other mynewtext => +OK",
+            r#"lcs one other => "mytext""#,
+            "lcs one other len => :6",
+            r#"lcs one other idx => ["matches" [[[:4 :7] [:5 :8]] [[:2 :3] [:0 :1]]] "len" :6]"#,
+            r#"lcs one other idx minmatchlen 4 => ["matches" [[[:4 :7] [:5 :8]]] "len" :6]"#,
+            r#"lcs one other idx minmatchlen 4 withmatchlen => ["matches" [[[:4 :7] [:5 :8] :4]] "len" :6]"#,
+            r#"lcs one other idx minmatchlen -4 withmatchlen => ["matches" [[[:4 :7] [:5 :8] :4] [[:2 :3] [:0 :1] :2]] "len" :6]"#,
+            "lcs one other len withmatchlen minmatchlen 3 => :6",
+            r#"lcs one missing => """#,
+            "lcs one missing len => :0",
+            r#"lcs one missing idx => ["matches" [] "len" :0]"#,
+        ]);
+    }
+
+    #[test]
+    fn bad_options_are_refused() {
+        Bench::new().check(&[
+            "lcs one other idx len => -ERR If you want both the length and indexes, please just use IDX.",
+            "lcs one other minmatchlen => -ERR syntax error",
+            "lcs one other idx minmatchlen a => -ERR value is not an integer or out of range",
+            "lcs one other foo => -ERR syntax error",
+        ]);
+    }
+
+    #[test]
+    fn the_table_is_bounded() {
+        let mut bench = Bench::new();
+        bench.limits.bulk_len_max = 4 * 3 * 4;
+        bench.check(&[
+            "mset one ab two abc three abcd => +OK",
+            r#"lcs one two => "ab""#,
+            "lcs one three len => -ERR Insufficient memory, transient memory for LCS exceeds \
+             proto-max-bulk-len",
+        ]);
+    }
+
+    #[test]
+    fn places_are_a_map_in_resp3() {
+        let mut bench = Bench::new();
+        bench.dialect = Dialect::Resp3;
+        bench.check(&[
+            "mset one abc two xbc => +OK",
+            r#"lcs one two idx => {"matches" [[[:1 :2] [:1 :2]]] "len" :2}"#,
+        ]);
+    }
+}

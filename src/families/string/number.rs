@@ -113,3 +113,62 @@ fn incrbyfloat(cx: &mut WriteCx<'_>) -> CmdResult {
     })?;
     Ok(Flow::Replied)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::families::bench::Bench;
+
+    #[test]
+    fn integers_are_counted() {
+        Bench::new().check(&[
+            "incr k => :1",
+            "incrby k 5 => :6",
+            "decr k => :5",
+            "decrby k -2 => :7",
+            "incrby k abc => -ERR value is not an integer or out of range",
+            "incrby k +5 => -ERR value is not an integer or out of range",
+            r#"incrby k " 5" => -ERR value is not an integer or out of range"#,
+            "set k 9223372036854775807 => +OK",
+            "incr k => -ERR increment or decrement would overflow",
+            "decrby k -9223372036854775808 => -ERR decrement would overflow",
+            "incrby k -9223372036854775808 => :-1",
+            r#"get k => "-1""#,
+            "set k abc => +OK",
+            "incr k => -ERR value is not an integer or out of range",
+            r#"set k " 11" => +OK"#,
+            "incr k => -ERR value is not an integer or out of range",
+            "set k 007 => +OK",
+            "incr k => -ERR value is not an integer or out of range",
+            r#"set k "" => +OK"#,
+            "incr k => -ERR value is not an integer or out of range",
+            "set k 5 EX 100 => +OK",
+            "incr k => :6",
+            "ttl k => :100",
+        ]);
+    }
+
+    #[test]
+    fn decimals_are_counted() {
+        Bench::new().check(&[
+            r#"incrbyfloat k 1.5 => "1.5""#,
+            r#"incrbyfloat k 1 => "2.5""#,
+            r#"incrbyfloat k 0.1 => "2.6""#,
+            r#"incrbyfloat k -2.6 => "0""#,
+            "set k 3.0e3 => +OK",
+            r#"incrbyfloat k 200 => "3200""#,
+            "incrbyfloat k abc => -ERR value is not a valid float",
+            "incrbyfloat k nan => -ERR value is not a valid float",
+            "incrbyfloat k inf => -ERR increment would produce NaN or Infinity",
+            r#"incrbyfloat k " 1" => -ERR value is not a valid float"#,
+            "incrbyfloat missing abc => -ERR value is not a valid float",
+            "exists missing => :0",
+            "set k abc => +OK",
+            "incrbyfloat k 1 => -ERR value is not a valid float",
+            "set k 1.1e4932 => +OK",
+            "incrbyfloat k 1.1e4932 => -ERR increment would produce NaN or Infinity",
+            "set k 0.1 EX 100 => +OK",
+            r#"incrbyfloat k 0.2 => "0.3""#,
+            "ttl k => :100",
+        ]);
+    }
+}

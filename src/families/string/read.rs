@@ -83,3 +83,52 @@ fn digest(cx: &mut ReadCx<'_>) -> CmdResult {
     }
     Ok(Flow::Replied)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::families::bench::Bench;
+
+    #[test]
+    fn strings_are_read() {
+        Bench::new().check(&[
+            "get k => nil",
+            "set k Hello => +OK",
+            r#"get k => "Hello""#,
+            "strlen k => :5",
+            "strlen missing => :0",
+            "set i -17 => +OK",
+            r#"get i => "-17""#,
+            "strlen i => :3",
+            r#"mget k missing i => ["Hello" nil "-17"]"#,
+        ]);
+    }
+
+    #[test]
+    fn ranges_are_cut_out() {
+        Bench::new().check(&[
+            "set k Hello => +OK",
+            r#"getrange k 0 -1 => "Hello""#,
+            r#"getrange k -3 -1 => "llo""#,
+            r#"getrange k 3 1 => """#,
+            r#"getrange k -100 -200 => """#,
+            r#"getrange k 0 -100 => "H""#,
+            r#"getrange k 5 10 => """#,
+            "getrange k a 1 => -ERR value is not an integer or out of range",
+            "getrange missing a 1 => -ERR value is not an integer or out of range",
+            r#"getrange missing 0 1 => """#,
+            "set i 12345 => +OK",
+            r#"substr i 1 2 => "23""#,
+        ]);
+    }
+
+    #[test]
+    fn digests_are_xxh3() {
+        Bench::new().check(&[
+            "digest k => nil",
+            "set k hello => +OK",
+            r#"digest k => "9555e8555c62dcfd""#,
+            r#"set k "Hello world" => +OK"#,
+            r#"digest k => "b6acb9d84a38ff74""#,
+        ]);
+    }
+}

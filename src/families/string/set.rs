@@ -315,3 +315,135 @@ fn put_pairs(cx: &mut WriteCx<'_>, words: std::ops::Range<usize>, lifetime: Life
         cx.keys.put_string(cx.args.word(at), text::word(&cx.args, at + 1), lifetime, SET);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::families::bench::Bench;
+
+    #[test]
+    fn options_are_checked_before_anything_happens() {
+        Bench::new().check(&[
+            "set k v NX XX => -ERR syntax error",
+            "set k v EX => -ERR syntax error",
+            "set k v EX 0 => -ERR invalid expire time in 'set' command",
+            "set k v EX -1 => -ERR invalid expire time in 'set' command",
+            "set k v EX abc => -ERR value is not an integer or out of range",
+            "set k v EX 9223372036854775807 => -ERR invalid expire time in 'set' command",
+            "set k v PX 9223372036854775807 => -ERR invalid expire time in 'set' command",
+            "set k v EXAT 0 => -ERR invalid expire time in 'set' command",
+            "set k v EX 10 PX 10 => -ERR syntax error",
+            "set k v EX 10 KEEPTTL => -ERR syntax error",
+            "set k v KEEPTTL EX 10 => -ERR syntax error",
+            "set k v PERSIST => -ERR syntax error",
+            "set k v EX 0 NX XX => -ERR syntax error",
+            "set k v PX 0 XX => -ERR invalid expire time in 'set' command",
+            "set k v foo => -ERR syntax error",
+            "exists k => :0",
+        ]);
+    }
+
+    #[test]
+    fn conditions_and_the_old_value() {
+        Bench::new().check(&[
+            "set k v XX => nil",
+            "set k v XX GET => nil",
+            "set k v NX GET => nil",
+            r#"set k w NX GET => "v""#,
+            "set k w NX NX => nil",
+            r#"get k => "v""#,
+            r#"set k w GET GET => "v""#,
+            "set k x XX => +OK",
+            r#"get k => "x""#,
+        ]);
+    }
+
+    #[test]
+    fn deadlines_are_set_kept_and_dropped() {
+        Bench::new().check(&[
+            "set k v EX 100 => +OK",
+            "ttl k => :100",
+            "set k w KEEPTTL KEEPTTL => +OK",
+            "ttl k => :100",
+            "set k w => +OK",
+            "ttl k => :-1",
+            "set k v PXAT 9223372036854775807 => +OK",
+            "pexpiretime k => :9223372036854775807",
+            "set k v PXAT 1 => +OK",
+            "get k => nil",
+            "set k v EX 10 EX 20 => +OK",
+            "ttl k => :20",
+        ]);
+    }
+
+    #[test]
+    fn older_spellings_work() {
+        Bench::new().check(&[
+            "setnx k v => :1",
+            "setnx k w => :0",
+            "setex k 0 v => -ERR invalid expire time in 'setex' command",
+            "setex k abc v => -ERR value is not an integer or out of range",
+            "psetex k -5 v => -ERR invalid expire time in 'psetex' command",
+            "setex k 9223372036854775807 v => -ERR invalid expire time in 'setex' command",
+            "setex k 100 v => +OK",
+            "ttl k => :100",
+            "psetex k 100000 v => +OK",
+            "ttl k => :100",
+        ]);
+    }
+
+    #[test]
+    fn several_keys_at_once() {
+        Bench::new().check(&[
+            "mset a => -ERR wrong number of arguments for 'mset' command",
+            "mset a 1 b => -ERR wrong number of arguments for 'mset' command",
+            "mset a 1 b 2 a 3 => +OK",
+            r#"mget a b => ["3" "2"]"#,
+            "msetnx a 1 c 2 => :0",
+            "msetnx c 1 d => -ERR wrong number of arguments for 'msetnx' command",
+            "exists c => :0",
+            "msetnx c 1 d 2 => :1",
+            r#"mget c d => ["1" "2"]"#,
+        ]);
+    }
+
+    #[test]
+    fn conditions_on_the_old_value() {
+        Bench::new().check(&[
+            "set k v IFEQ v => nil",
+            "set k v IFNE x => +OK",
+            "set k w IFEQ x => nil",
+            r#"set k w IFEQ x GET => "v""#,
+            r#"set k w IFEQ v GET => "v""#,
+            "set k hello IFNE v => +OK",
+            "set k x IFDEQ 9555e8555c62dcfe => nil",
+            "set k x IFDNE 9555E8555C62DCFD => nil",
+            "set k x IFDEQ 9555E8555C62DCFD EX 100 => +OK",
+            "ttl k => :100",
+            "set k x IFDEQ 12 => -ERR must be exactly 16 hexadecimal characters",
+            "set k x IFEQ x IFEQ x => -ERR syntax error",
+            "set k x NX IFEQ x => -ERR syntax error",
+            "set k x IFEQ x NX => -ERR syntax error",
+            "set missing v IFDNE 9555e8555c62dcfd => +OK",
+        ]);
+    }
+
+    #[test]
+    fn msetex_sets_all_or_nothing() {
+        Bench::new().check(&[
+            "msetex 2 a 1 b 2 EX 100 => :1",
+            "ttl b => :100",
+            "msetex 2 b 3 c 4 NX => :0",
+            "msetex 2 b 3 c 4 XX => :0",
+            "msetex 2 a 3 b 4 XX KEEPTTL => :1",
+            r#"mget a b c => ["3" "4" nil]"#,
+            "ttl a => :100",
+            "msetex 0 a 1 => -ERR invalid numkeys value",
+            "msetex x a 1 => -ERR invalid numkeys value",
+            "msetex 2 a 1 b => -ERR wrong number of key-value pairs",
+            "msetex 1 a 1 b => -ERR syntax error",
+            "msetex 1 a 1 NX XX => -ERR syntax error",
+            "msetex 1 a 1 IFEQ x => -ERR syntax error",
+            "msetex 1 a 1 EX 0 => -ERR invalid expire time in 'msetex' command",
+        ]);
+    }
+}
