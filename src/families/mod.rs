@@ -9,6 +9,8 @@ mod bench;
 mod deadline;
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use crate::command::spec::{Command, DataRun};

@@ -1,0 +1,202 @@
+//! What holds across families: events in the order in which Redis 8 tells them, and refusals of
+//! values of another type, before or after other refusals as there.
+
+use super::bench::Bench;
+use crate::keyspace::journal::Change;
+use crate::keyspace::probe::Probe;
+
+const REFUSAL: &str = "-WRONGTYPE Operation against a key holding the wrong kind of value";
+
+fn check_events(conversation: &[&str]) {
+    let mut bench = Bench::new();
+    bench.keyspace.journal_mut().listen(true);
+    for line in conversation {
+        let (command, expected) = line.split_once(" => ").expect("a line has events");
+        bench.run(command);
+        let records = bench.keyspace.journal_mut().take_records();
+        // Redis 8.0 has neither of the other classes.
+        let told = records.iter().filter(|record| !matches!(record.event.class, 0 | b'o' | b'c'));
+        let events: Vec<String> = told
+            .map(|record| {
+                let key = String::from_utf8_lossy(record.key);
+                let db = if record.db.0 == 0 { String::new() } else { format!("@{}", record.db.0) };
+                format!("{}({key}){db}", record.event.name)
+            })
+            .collect();
+        let events = if events.is_empty() { "nothing".into() } else { events.join(" ") };
+        assert_eq!(events, *expected, "{command}");
+    }
+}
+
+#[test]
+fn events_of_strings_are_those_of_redis() {
+    check_events(&[
+        "flushall => nothing",
+        "set k v => new(k) set(k)",
+        "set k v EX 100 => set(k) expire(k)",
+        "set k v EX 100 GET => set(k) expire(k)",
+        "set k v GET => set(k)",
+        "set k v2 KEEPTTL => set(k)",
+        "set k v PXAT 1 => set(k) expire(k)",
+        "set k v NX => expired(k) new(k) set(k)",
+        "set k v XX GET => set(k)",
+        "set k w NX => nothing",
+        "setex k 10 v => set(k) expire(k)",
+        "psetex k 10000 v => set(k) expire(k)",
+        "setnx n v => new(n) set(n)",
+        "getex k => nothing",
+        "getex k ex 100 => expire(k)",
+        "getex k persist => persist(k)",
+        "getex k persist => nothing",
+        "getex k exat 1 => del(k)",
+        "set k v => new(k) set(k)",
+        "getdel k => del(k)",
+        "set k v => new(k) set(k)",
+        "getset k w => set(k)",
+        "append k x => append(k)",
+        r#"append k "" => append(k)"#,
+        r#"append z "" => new(z) append(z)"#,
+        "setrange k 1 x => setrange(k)",
+        r#"setrange k 1 "" => nothing"#,
+        "incr i => new(i) incrby(i)",
+        "incrby i 5 => incrby(i)",
+        "decr i => incrby(i)",
+        "decrby i 2 => incrby(i)",
+        "incrby i 0 => incrby(i)",
+        "incrbyfloat i 1.5 => incrbyfloat(i)",
+        "mset a 1 b 2 => new(a) set(a) new(b) set(b)",
+        "mset a 1 a 3 => set(a) set(a)",
+        "msetnx a 1 c 2 => nothing",
+        "msetnx c1 1 c2 2 => new(c1) set(c1) new(c2) set(c2)",
+        "setbit bb 1 1 => new(bb) setbit(bb)",
+        "setbit bb 1 1 => nothing",
+        "setbit bb2 100 0 => new(bb2) setbit(bb2)",
+        "setbit bb 90 0 => setbit(bb)",
+        "bitop and d bb bb2 => new(d) set(d)",
+        "bitop and d nokey => del(d)",
+        "bitop and d nokey => nothing",
+        "bitfield bf set u8 0 1 get u8 0 incrby u8 0 1 => new(bf) setbit(bf)",
+        "bitfield bf get u8 0 => nothing",
+        "bitfield bf set u8 0 2 => nothing",
+        "bitfield bf set u8 0 2 => nothing",
+        "del bf nokey => del(bf)",
+        "unlink bb => del(bb)",
+    ]);
+}
+
+#[test]
+fn events_of_keys_are_those_of_redis() {
+    check_events(&[
+        "set k v => new(k) set(k)",
+        "expire k 100 => expire(k)",
+        "pexpireat k 1 => del(k)",
+        "set k v => new(k) set(k)",
+        "expire k -1 => del(k)",
+        "set k v => new(k) set(k)",
+        "expire k 100 nx => expire(k)",
+        "expire k 100 nx => nothing",
+        "persist k => persist(k)",
+        "persist k => nothing",
+        "rename k k => nothing",
+        "rename k k2 => new(k2) rename_from(k) rename_to(k2)",
+        "set k3 v => new(k3) set(k3)",
+        "expire k3 100 => expire(k3)",
+        "rename k3 k2 => new(k2) rename_from(k3) rename_to(k2)",
+        "renamenx k2 k => new(k) rename_from(k2) rename_to(k)",
+        "set k2 x => new(k2) set(k2)",
+        "renamenx k k2 => nothing",
+        "copy k k9 => new(k9) copy_to(k9)",
+        "copy k k9 replace => new(k9) copy_to(k9)",
+        "copy k k9 db 1 => new(k9)@1 copy_to(k9)@1",
+        "copy k k9 db 1 replace => new(k9)@1 copy_to(k9)@1",
+        "set mm 1 ex 100 => new(mm) set(mm) expire(mm)",
+        "move mm 1 => new(mm)@1 move_from(mm) move_to(mm)@1",
+        "flushdb => nothing",
+        "set k v => new(k) set(k)",
+        "flushdb async => nothing",
+        "flushdb => nothing",
+        "set k v => new(k) set(k)",
+        "flushall => nothing",
+        "flushall async => nothing",
+    ]);
+}
+
+/// A bench whose key `l` holds no string.
+fn bench_with_list() -> Bench {
+    let mut bench = Bench::new();
+    let list = bench.keyspace.writer(bench.db, bench.now).upsert(b"l", |list: &mut Probe, _| {
+        list.0.push(b"a".to_vec());
+        ((), Change::None)
+    });
+    assert_eq!(list, Ok(()));
+    bench
+}
+
+#[test]
+fn other_types_are_refused_as_by_redis() {
+    let mut bench = bench_with_list();
+    bench.check(&[
+        "get l => -WRONGTYPE Operation against a key holding the wrong kind of value",
+        "mget l => [nil]",
+        "getrange l 0 1 => -WRONGTYPE Operation against a key holding the wrong kind of value",
+        "getrange l a 1 => -ERR value is not an integer or out of range",
+        "strlen l => -WRONGTYPE Operation against a key holding the wrong kind of value",
+        "append l x => -WRONGTYPE Operation against a key holding the wrong kind of value",
+        "setrange l -1 x => -ERR offset is out of range",
+        "setrange l 0 x => -WRONGTYPE Operation against a key holding the wrong kind of value",
+        r#"setrange l 0 "" => -WRONGTYPE Operation against a key holding the wrong kind of value"#,
+        "getdel l => -WRONGTYPE Operation against a key holding the wrong kind of value",
+        "getset l x => -WRONGTYPE Operation against a key holding the wrong kind of value",
+        "getex l => -WRONGTYPE Operation against a key holding the wrong kind of value",
+        "getex l ex 0 => -WRONGTYPE Operation against a key holding the wrong kind of value",
+        "set l v GET => -WRONGTYPE Operation against a key holding the wrong kind of value",
+        "set l v NX GET => -WRONGTYPE Operation against a key holding the wrong kind of value",
+        "set l v EX 0 GET => -ERR invalid expire time in 'set' command",
+        "set l v NX => nil",
+        "setnx l v => :0",
+        "msetnx l v => :0",
+        "incr l => -WRONGTYPE Operation against a key holding the wrong kind of value",
+        "incrby l abc => -ERR value is not an integer or out of range",
+        "decrby l -9223372036854775808 => -ERR decrement would overflow",
+        "incrbyfloat l abc => -WRONGTYPE Operation against a key holding the wrong kind of value",
+        "lcs l missing => -ERR The specified keys must contain string values",
+        "lcs missing l foo => -ERR The specified keys must contain string values",
+        "setbit l 1 2 => -ERR bit is not an integer or out of range",
+        "setbit l 1 1 => -WRONGTYPE Operation against a key holding the wrong kind of value",
+        "getbit l -1 => -ERR bit offset is not an integer or out of range",
+        "getbit l 1 => -WRONGTYPE Operation against a key holding the wrong kind of value",
+        "bitcount l a b => -ERR value is not an integer or out of range",
+        "bitcount l => -WRONGTYPE Operation against a key holding the wrong kind of value",
+        "bitpos l 2 => -ERR The bit argument must be 1 or 0.",
+        "bitpos l 1 => -WRONGTYPE Operation against a key holding the wrong kind of value",
+        "bitop and d l => -WRONGTYPE Operation against a key holding the wrong kind of value",
+        "bitop not d l l => -ERR BITOP NOT must be called with a single source key.",
+        "bitfield l get u8 => -ERR syntax error",
+        "bitfield l get u8 0 => -WRONGTYPE Operation against a key holding the wrong kind of value",
+        "bitfield l set u8 0 1 => -WRONGTYPE Operation against a key holding the wrong kind of value",
+        "bitfield_ro l get u8 0 => -WRONGTYPE Operation against a key holding the wrong kind of value",
+        "type l => +list",
+        "exists l => :1",
+        r#"scan 0 count 100 type list => ["0" ["l"]]"#,
+        "copy l m => :1",
+        "type m => +list",
+        "set l v => +OK",
+        "type l => +string",
+        "mset m v => +OK",
+        "type m => +string",
+    ]);
+}
+
+#[test]
+fn newer_commands_refuse_other_types() {
+    let mut bench = bench_with_list();
+    for line in ["set l v IFEQ v", "set l v IFNE v", "delifeq l v", "digest l", "increx l"] {
+        assert_eq!(bench.run(line), REFUSAL, "{line}");
+    }
+    bench.check(&[
+        "delex l IFEQ v => -ERR Key should be of string type if conditions are specified",
+        "msetex 1 l v NX => :0",
+        "delex l => :1",
+        "exists l => :0",
+    ]);
+}
