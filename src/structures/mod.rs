@@ -6,6 +6,7 @@ pub mod cow_table;
 pub mod entry;
 pub mod epoch;
 pub mod fuzz;
+pub mod geohash;
 pub mod hyperloglog;
 pub mod intset;
 pub mod lifespan;
