@@ -81,6 +81,7 @@ impl Writer<'_> {
         self.keyspace.db_count()
     }
 
+    #[inline]
     pub(super) fn parts(&mut self) -> Parts<'_> {
         let Keyspace { databases, epochs, journal, stats, clock, graveyard, used, .. } =
             &mut *self.keyspace;
