@@ -190,6 +190,9 @@ impl Epochs {
 
     /// A ticket for a snapshot of this moment, in O(1). Take the tables' snapshots with it before
     /// the next change. Without a change since the last one no new epoch begins.
+    ///
+    /// # Panics
+    /// After 2^40 snapshots.
     pub fn pin(&mut self) -> Pin {
         if self.touched {
             assert!(self.current < LAST, "2^40 snapshots were taken");

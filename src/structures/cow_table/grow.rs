@@ -34,6 +34,11 @@ impl<T: Thin> CowTable<T> {
         if epochs.owns(self.leaf(hash).meta.birth()) {
             return;
         }
+        self.unshare(epochs, hash);
+    }
+
+    #[cold]
+    fn unshare(&mut self, epochs: &mut Epochs, hash: u64) {
         let mut node = Edge::NONE;
         let mut at = &raw mut self.top;
         loop {
@@ -202,14 +207,16 @@ impl<T: Thin> CowTable<T> {
         if let Some(size) = larger {
             let entries = self.gather(old, hash, false);
             let (depth, start, birth) = (meta.depth(), meta.start(), meta.birth());
-            self.put_page(way, page::build(&entries, size, depth, start, birth));
+            let entries = entries.iter().copied();
+            self.put_page(way, page::build(entries, size, depth, start, birth));
         } else if meta.depth() < MAX_DEPTH {
             self.deepen(epochs, hash);
             self.split(hash);
         } else {
             let entries = self.gather(old, hash, false);
             let (depth, start, birth) = (meta.depth(), meta.start(), meta.birth());
-            self.put_page(way, page::build_pile(&entries, depth, start, birth));
+            let entries = entries.iter().copied();
+            self.put_page(way, page::build_pile(entries, depth, start, birth));
         }
     }
 
@@ -268,11 +275,11 @@ impl<T: Thin> CowTable<T> {
             let has_bits = depth - old.meta.start() <= MAX_LAG;
             let start = if has_bits { old.meta.start() } else { depth };
             let entries = self.gather(old, hash, !has_bits);
-            let (high, low): (Vec<_>, Vec<_>) =
-                entries.into_iter().partition(|(hash, _)| hash >> (64 - depth) & 1 != 0);
             let half = node.aliases(old.meta) / 2;
-            for (entries, begin) in [(low, 0), (high, half)] {
-                let new = page::build(&entries, 1, depth, start, old.meta.birth());
+            for (side, begin) in [(0, 0), (1, half)] {
+                let entries = entries.iter().copied();
+                let entries = entries.filter(|(hash, _)| hash >> (64 - depth) & 1 == side);
+                let new = page::build(entries, 1, depth, start, old.meta.birth());
                 (begin..begin + half).for_each(|alias| way.leaf.add(alias).write(new));
                 self.bytes += new.bytes();
             }
@@ -302,7 +309,8 @@ impl<T: Thin> CowTable<T> {
         if is_sparse {
             let entries = self.gather(page, hash, false);
             let (depth, start, birth) = (meta.depth(), meta.start(), meta.birth());
-            self.put_page(way, page::build(&entries, 1, depth, start, birth));
+            let entries = entries.iter().copied();
+            self.put_page(way, page::build(entries, 1, depth, start, birth));
         }
     }
 
@@ -330,20 +338,22 @@ impl<T: Thin> CowTable<T> {
             let is_owned = epochs.owns(other.meta.birth());
             let mut others = self.gather(other, other_hash, false);
             if !is_owned {
-                others.iter_mut().for_each(|(_, word)| *word = word.disowned());
+                for (_, word) in &mut others {
+                    *word = word.disowned();
+                }
             }
             let other_birth = if is_owned { other.meta.birth() } else { epochs.stamp() };
             let mut entries = self.gather(page, hash, false);
             entries.append(&mut others);
             let start = page.meta.start().min(other.meta.start()).min(depth - 1);
             let birth = page.meta.birth().min(other_birth);
-            let merged = page::build(&entries, 1, depth - 1, start, birth);
+            let merged = page::build(entries.iter().copied(), 1, depth - 1, start, birth);
             self.bytes = self.bytes + merged.bytes() - page.bytes() - other.bytes();
             page.free();
             if is_owned {
-                other.free()
+                other.free();
             } else {
-                other.retire(epochs)
+                other.retire(epochs);
             }
             let first = way.leaf.min(other_leaf);
             let aliases = node.aliases(merged.meta);

@@ -15,6 +15,7 @@
 //! - All hashes equal still works, slowly.
 
 #![allow(unsafe_code, reason = "the copy-on-write core; the interface is safe")]
+#![allow(clippy::cast_ptr_alignment, reason = "pages and nodes are allocated with their alignment")]
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
@@ -205,7 +206,7 @@ impl<T: Thin> CowTable<T> {
             .then(|| unsafe { page::find(edge, hash, |entry| is(T::view(entry))) })
             .flatten();
         match found {
-            Some(index) => Slot::Occupied(Occupied::new(self, epochs, hash, index)),
+            Some(index) => Slot::Occupied(Occupied::new(self, epochs, hash, edge, index)),
             None => Slot::Vacant(Vacant::new(self, epochs, hash)),
         }
     }
@@ -220,6 +221,7 @@ impl<T: Thin> CowTable<T> {
     ///
     /// # Safety
     /// - From now on this handle is only read, and never dropped (`free_shell` forgets it).
+    #[must_use]
     pub unsafe fn alias(&self) -> Self {
         // SAFETY: both handles are plain data; only one of them will change or free the pages, and
         // give up the share of `shared`.
@@ -278,7 +280,7 @@ unsafe fn entry_bytes<T: Thin>(mut edge: Edge) -> usize {
             sum += T::bytes(T::view(entry));
             count += 1;
         }
-        if count == 0 { 0 } else { sum / count }
+        sum.checked_div(count).unwrap_or(0)
     }
 }
 

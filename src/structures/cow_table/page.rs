@@ -320,10 +320,7 @@ unsafe fn find_in_bucket(
 ) -> Option<usize> {
     // SAFETY: the bucket's eight words lie within the page.
     let words = unsafe { &*word(edge, bucket * WIDTH).cast::<[Word; WIDTH]>() };
-    let mut same = 0_u32;
-    for (index, word) in words.iter().enumerate() {
-        same |= u32::from(word.tag() == tag) << index;
-    }
+    let mut same = tagged(words, tag);
     while same != 0 {
         let index = same.trailing_zeros() as usize;
         same &= same - 1;
@@ -334,6 +331,35 @@ unsafe fn find_in_bucket(
         }
     }
     None
+}
+
+/// Which of a bucket's words have the tag, as a mask; of empty words anything may be said.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+fn tagged(words: &[Word; WIDTH], tag: u64) -> u32 {
+    use std::arch::x86_64::{
+        __m128i, _mm_castps_si128, _mm_castsi128_ps, _mm_cmpeq_epi16, _mm_loadu_si128,
+        _mm_movemask_epi8, _mm_packs_epi16, _mm_packs_epi32, _mm_set1_epi16, _mm_setzero_si128,
+        _mm_shuffle_ps, _mm_srai_epi32,
+    };
+    let line = ptr::from_ref(words).cast::<__m128i>();
+    // SAFETY: SSE2 is part of x86-64, and the four loads cover the eight words.
+    unsafe {
+        let tag = _mm_set1_epi16(tag as i16);
+        let same = |at| _mm_castsi128_ps(_mm_cmpeq_epi16(_mm_loadu_si128(line.add(at)), tag));
+        // The upper halves of two times two words, in whose uppermost 16 bits the answer is.
+        let four = |at| {
+            let upper = _mm_shuffle_ps::<0b11_01_11_01>(same(at), same(at + 1));
+            _mm_srai_epi32::<16>(_mm_castps_si128(upper))
+        };
+        let eight = _mm_packs_epi32(four(0), four(2));
+        _mm_movemask_epi8(_mm_packs_epi16(eight, _mm_setzero_si128())) as u32
+    }
+}
+
+/// Which of a bucket's words have the tag, as a mask; of empty words anything may be said.
+#[cfg(not(all(target_arch = "x86_64", not(miri))))]
+fn tagged(words: &[Word; WIDTH], tag: u64) -> u32 {
+    words.iter().rev().fold(0, |mask, word| mask << 1 | u32::from(word.tag() == tag))
 }
 
 /// # Safety
@@ -354,6 +380,7 @@ unsafe fn find_in_pile(
 }
 
 /// The bucket `step` buckets after `bucket`.
+#[inline]
 fn further(meta: Meta, bucket: usize, step: usize) -> usize {
     let next = bucket + step;
     if next >= meta.size() { next - meta.size() } else { next }
@@ -364,13 +391,15 @@ fn further(meta: Meta, bucket: usize, step: usize) -> usize {
 /// # Safety
 /// - The edge refers to a living page with more than `bucket` buckets.
 unsafe fn spilled(edge: Edge, bucket: usize) -> u32 {
-    let mut mask = 0;
-    for index in 0..WIDTH {
-        // SAFETY: the bucket's words lie within the page.
-        let bits = unsafe { (*word(edge, bucket * WIDTH + index)).spilled() } as u32;
-        mask |= ((bits >> 1) & 1 | ((bits >> 2) & 1) << WIDTH) << index;
+    // SAFETY: the bucket's eight words lie within the page.
+    let words = unsafe { &*word(edge, bucket * WIDTH).cast::<[Word; WIDTH]>() };
+    if words.iter().fold(0, |any, word| any | word.0.addr()) & SPILLED == 0 {
+        return 0;
     }
-    mask
+    words.iter().enumerate().fold(0, |mask, (index, word)| {
+        let bits = word.spilled() as u32;
+        mask | ((bits >> 1) & 1 | ((bits >> 2) & 1) << WIDTH) << index
+    })
 }
 
 /// Notes in `bucket` whether an entry of its sits `step` buckets further on.
@@ -567,30 +596,59 @@ pub(super) unsafe fn gather(edge: Edge, hash: u64) -> Vec<(u64, Word)> {
 /// A page of at least `size` buckets, or a pile if need be, of the given entries. Of their hashes at
 /// least 16 bits from `start` on are known.
 pub(super) fn build(
-    entries: &[(u64, Word)],
+    entries: impl Iterator<Item = (u64, Word)> + Clone,
     size: usize,
     depth: u32,
     start: u32,
     birth: u64,
 ) -> Edge {
-    let mut size = fitting(entries.len()).map(|fitting| fitting.max(size));
+    let count = entries.clone().count();
+    let mut size = fitting(count).map(|fitting| fitting.max(size));
     while let Some(buckets) = size {
-        let edge = new(Meta::page(depth, depth - start, buckets, entries.len(), birth));
-        // SAFETY: the page is new, and the hashes begin with its prefix.
-        if entries.iter().all(|(hash, word)| unsafe { place(edge, *hash, *word).is_some() }) {
+        let meta = Meta::page(depth, depth - start, buckets, count, birth);
+        if let Some(edge) = fill(meta, entries.clone()) {
             return edge;
         }
-        // SAFETY: nothing refers to it yet.
-        unsafe { edge.free() };
         size = larger(buckets);
     }
     build_pile(entries, depth, start, birth)
 }
 
+/// A new page with the given entries, if they find room.
+fn fill(meta: Meta, entries: impl Iterator<Item = (u64, Word)>) -> Option<Edge> {
+    let edge = new(meta);
+    let mut used = [0_u8; MAX_BUCKETS];
+    for (hash, entry) in entries {
+        let home = meta.home(hash);
+        let reach = REACH.min(meta.size() - 1);
+        let has_room = |step: &usize| usize::from(used[further(meta, home, *step)]) < WIDTH;
+        let Some(step) = (0..=reach).find(has_room) else {
+            // SAFETY: nothing refers to it yet.
+            unsafe { edge.free() };
+            return None;
+        };
+        let bucket = further(meta, home, step);
+        // SAFETY: the bucket is one of the page's, and has room; nobody else knows the page.
+        unsafe {
+            let slot = word(edge, bucket * WIDTH + usize::from(used[bucket]));
+            slot.write(entry.with_tag(meta.tag(hash)).into_slot(*slot));
+            if step > 0 {
+                note_spilled(edge, home, step, true);
+            }
+        }
+        used[bucket] += 1;
+    }
+    Some(edge)
+}
+
 /// A pile of the given entries, as in [`build`].
-pub(super) fn build_pile(entries: &[(u64, Word)], depth: u32, start: u32, birth: u64) -> Edge {
+pub(super) fn build_pile(
+    entries: impl Iterator<Item = (u64, Word)>,
+    depth: u32,
+    start: u32,
+    birth: u64,
+) -> Edge {
     let meta = Meta::page(depth, depth - start, PILE, 0, birth);
-    let words: Vec<Word> =
-        entries.iter().map(|(hash, word)| word.with_tag(meta.tag(*hash))).collect();
+    let words: Vec<Word> = entries.map(|(hash, word)| word.with_tag(meta.tag(hash))).collect();
     new_pile(&words, meta)
 }

@@ -23,7 +23,9 @@ pub struct Occupied<'t, T: Thin> {
     table: &'t mut CowTable<T>,
     epochs: &'t mut Epochs,
     hash: u64,
-    /// Number of the word in the page for `hash`.
+    /// An edge to the page for `hash`.
+    page: Edge,
+    /// Number of the word in the page.
     index: usize,
 }
 
@@ -62,18 +64,23 @@ impl<'t, T: Thin> Occupied<'t, T> {
         table: &'t mut CowTable<T>,
         epochs: &'t mut Epochs,
         hash: u64,
+        page: Edge,
         index: usize,
     ) -> Self {
-        Self { table, epochs, hash, index }
+        Self { table, epochs, hash, page, index }
     }
 
-    fn edge(&self) -> Edge {
-        self.table.leaf(self.hash)
+    /// Makes the page the engine's own.
+    fn own(&mut self) {
+        if !self.epochs.owns(self.page.meta.birth()) {
+            self.table.own(self.epochs, self.hash);
+            self.page = self.table.leaf(self.hash);
+        }
     }
 
     fn word(&self) -> *mut Word {
         // SAFETY: the index was found in this page, and stays the same in a copy of it.
-        unsafe { page::word(self.edge(), self.index) }
+        unsafe { page::word(self.page, self.index) }
     }
 
     fn raw(&self) -> NonNull<u8> {
@@ -97,14 +104,14 @@ impl<'t, T: Thin> Occupied<'t, T> {
     pub fn is_exclusive(&self) -> bool {
         // SAFETY: the word is in a living page.
         let is_own = unsafe { (*self.word()).is_own() };
-        self.epochs.newest_living() == 0 || is_own && self.epochs.owns(self.edge().meta.birth())
+        self.epochs.newest_living() == 0 || is_own && self.epochs.owns(self.page.meta.birth())
     }
 
     /// Changes the entry; a copy of it, if a snapshot reads it. The closure may reallocate the
     /// entry, even replace it by one of the same key; it gets the epochs for tables inside.
     pub fn edit<R>(&mut self, change: impl FnOnce(&mut T, &mut Epochs) -> R) -> R {
         let is_exclusive = self.is_exclusive();
-        self.table.own(self.epochs, self.hash);
+        self.own();
         let word = self.word();
         if !is_exclusive {
             let old = self.raw();
@@ -128,7 +135,7 @@ impl<'t, T: Thin> Occupied<'t, T> {
     /// still reads it: then it goes to limbo.
     pub fn replace(&mut self, entry: T) -> Option<T> {
         let is_exclusive = self.is_exclusive();
-        self.table.own(self.epochs, self.hash);
+        self.own();
         let (word, old) = (self.word(), self.raw());
         // SAFETY: the page is owned.
         unsafe {
@@ -186,6 +193,7 @@ impl<'t, T: Thin> Vacant<'t, T> {
     pub fn insert(self, entry: T) -> Occupied<'t, T> {
         let Self { table, epochs, hash } = self;
         let index = table.attach(epochs, hash, Word::new(entry.into_raw()));
-        Occupied { table, epochs, hash, index }
+        let page = table.leaf(hash);
+        Occupied { table, epochs, hash, page, index }
     }
 }

@@ -52,6 +52,9 @@ impl<T: Thin> Deref for TableSnapshot<T> {
 
 impl<T: Thin> fmt::Debug for TableSnapshot<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TableSnapshot").field("len", &self.len()).field("pin", &self.pin).finish()
+        f.debug_struct("TableSnapshot")
+            .field("len", &self.len())
+            .field("pin", &self.pin)
+            .finish_non_exhaustive()
     }
 }

@@ -10,8 +10,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Reduction of a test's size under Miri.
-const SLOWNESS: usize = if cfg!(miri) { 40 } else { 1 };
+/// `usual`, or `slow` under Miri, which takes a thousand times as long.
+const fn sized(usual: u64, slow: u64) -> u64 {
+    if cfg!(miri) { slow } else { usual }
+}
+
+type Hasher = fn(u64) -> u64;
 
 /// A test entry: counts the living, says whether its hash is a bad one.
 struct Item(Box<Body>);
@@ -19,12 +23,12 @@ struct Item(Box<Body>);
 struct Body {
     key: u64,
     value: u64,
-    hasher: fn(u64) -> u64,
+    hasher: Hasher,
     living: Arc<AtomicI64>,
 }
 
 impl Item {
-    fn new(key: u64, value: u64, hasher: fn(u64) -> u64, living: &Arc<AtomicI64>) -> Self {
+    fn new(key: u64, value: u64, hasher: Hasher, living: &Arc<AtomicI64>) -> Self {
         living.fetch_add(1, Ordering::Relaxed);
         Self(Box::new(Body { key, value, hasher, living: Arc::clone(living) }))
     }
@@ -93,12 +97,12 @@ struct Pair {
     table: CowTable<Item>,
     model: HashMap<u64, u64>,
     snapshots: Vec<(TableSnapshot<Item>, HashMap<u64, u64>)>,
-    hasher: fn(u64) -> u64,
+    hasher: Hasher,
     living: Arc<AtomicI64>,
 }
 
 impl Pair {
-    fn new(hasher: fn(u64) -> u64) -> Self {
+    fn new(hasher: Hasher) -> Self {
         Self {
             epochs: Epochs::new(),
             table: CowTable::new(7),
@@ -172,7 +176,7 @@ impl Pair {
     }
 }
 
-fn same(table: &CowTable<Item>, model: &HashMap<u64, u64>, hasher: fn(u64) -> u64) {
+fn same(table: &CowTable<Item>, model: &HashMap<u64, u64>, hasher: Hasher) {
     assert_eq!(table.len(), model.len());
     let found: HashMap<u64, u64> = table.iter().map(|body| (body.key, body.value)).collect();
     assert_eq!(&found, model);
@@ -195,27 +199,339 @@ fn same(table: &CowTable<Item>, model: &HashMap<u64, u64>, hasher: fn(u64) -> u6
 }
 
 /// A hash, and how many keys it takes to make it hurt.
-const HASHERS: [(fn(u64) -> u64, u64); 4] =
-    [(good, 20_000), (equal, 2000), (few, 2000), (corner, 20_000)];
+const HASHERS: [(Hasher, u64); 4] = [
+    (good, sized(20_000, 700)),
+    (equal, sized(2000, 160)),
+    (few, sized(2000, 300)),
+    (corner, sized(20_000, 300)),
+];
 
 #[test]
 fn grows_and_shrinks_to_nothing() {
     for (hasher, count) in HASHERS {
         let mut pair = Pair::new(hasher);
-        let count = count / SLOWNESS as u64;
         for key in 0..count {
             pair.set(key, key * 2);
         }
         pair.check();
         for key in 0..count {
             pair.remove(key);
-            if key % (count / 8) == 0 {
+            if key % (count / sized(8, 2)) == 1 {
                 pair.check();
             }
         }
         assert_eq!(pair.table.memory_bytes(), 0);
         pair.finish();
     }
+}
+
+#[test]
+fn memory_follows_the_number_of_keys() {
+    let mut pair = Pair::new(good);
+    for key in 0..sized(60_000, 300) {
+        pair.set(key, key);
+        let per_key = pair.table.memory_bytes() as u64 / (key + 1);
+        assert!(key < 100 || per_key <= 13, "{per_key} bytes for each of {} keys", key + 1);
+    }
+    for key in 0..sized(60_000, 300) {
+        pair.remove(key);
+        let len = pair.table.len() as u64;
+        let per_key = pair.table.memory_bytes() as u64 / len.max(1);
+        assert!(len < 100 || per_key <= 26, "{per_key} bytes for each of {len} keys");
+    }
+    pair.finish();
+}
+
+#[test]
+fn scan_visits_what_stays() {
+    let stays = sized(2000, 100);
+    for (grows, hasher) in [(true, good as Hasher), (false, good), (true, corner)] {
+        let mut pair = Pair::new(hasher);
+        (0..stays).for_each(|key| pair.set(key, key));
+        let passing = 1000..1000 + stays * 20;
+        if !grows {
+            passing.clone().for_each(|key| pair.set(key << 32, 0));
+        }
+        let mut seen = HashMap::new();
+        let (mut cursor, mut next) = (0, passing.start);
+        loop {
+            cursor = pair.table.scan(cursor, &mut |body| {
+                seen.insert(body.key, body.value);
+            });
+            if cursor == 0 {
+                break;
+            }
+            for key in next..(next + 40).min(passing.end) {
+                if grows { pair.set(key << 32, 0) } else { pair.remove(key << 32) }
+            }
+            next += 40;
+        }
+        for key in 0..stays {
+            assert_eq!(seen.get(&key), Some(&key));
+        }
+        pair.finish();
+    }
+}
+
+#[test]
+fn any_cursor_is_valid() {
+    for (hasher, count) in HASHERS {
+        let mut pair = Pair::new(hasher);
+        assert_eq!(pair.table.scan(99, &mut |_| unreachable!()), 0);
+        (0..count / 4).for_each(|key| pair.set(key, key));
+        for cursor in [1, u64::MAX, u64::MAX >> 1, 0x5555_5555_5555_5555, hasher(3)] {
+            let next = pair.table.scan(cursor, &mut |_| {});
+            assert!(next == 0 || next > cursor);
+        }
+        pair.finish();
+    }
+}
+
+#[test]
+fn random_is_fair() {
+    for (hasher, count) in [(good as Hasher, 3000), (corner, 700), (few, 100), (good, 1)] {
+        if cfg!(miri) && count > 100 {
+            continue;
+        }
+        let mut pair = Pair::new(hasher);
+        assert!(pair.table.random(|| 1).is_none());
+        (0..count).for_each(|key| pair.set(key, key));
+        let mut drawn = vec![0_u32; count as usize];
+        let mut state = 0;
+        let each = sized(200, 20) as u32;
+        for _ in 0..count * u64::from(each) {
+            let body = pair.table.random(|| {
+                state += 1;
+                good(state)
+            });
+            drawn[body.unwrap().key as usize] += 1;
+        }
+        // Poisson: the sum of squared deviations over the mean is about the number of keys.
+        let deviation = |n: &u32| u64::from(n.abs_diff(each)).pow(2);
+        let sum = drawn.iter().map(deviation).sum::<u64>() / u64::from(each);
+        assert!(sum < count * 3 / 2 + 10, "{sum} for {count}");
+        assert!(drawn.iter().all(|n| *n > 0));
+        pair.finish();
+    }
+}
+
+#[test]
+fn snapshot_is_read_while_the_table_changes() {
+    let count = sized(20_000, 300);
+    let mut pair = Pair::new(good);
+    (0..count).for_each(|key| pair.set(key, key));
+    let mut readers = Vec::new();
+    for round in 0..sized(5, 2) {
+        let snapshot = pair.table.snapshot(&pair.epochs.pin());
+        let model = pair.model.clone();
+        readers.push(std::thread::spawn(move || same(&snapshot, &model, good)));
+        for key in 0..count {
+            match key % 5 {
+                0 => pair.set(key, round),
+                1 => pair.edit(key, round),
+                2 => pair.remove(key),
+                3 => pair.set(key + count * (round + 1), 3),
+                _ => {}
+            }
+        }
+        pair.epochs.reap(100);
+    }
+    for reader in readers {
+        reader.join().unwrap();
+    }
+    pair.check();
+    pair.finish();
+}
+
+#[test]
+fn panic_in_an_edit_leaves_the_entry() {
+    let mut pair = Pair::new(good);
+    pair.set(1, 10);
+    pair.snapshot();
+    let slot = std::panic::AssertUnwindSafe(&mut pair);
+    let result = std::panic::catch_unwind(move || {
+        let Slot::Occupied(mut slot) = { slot }.0.slot(1) else { return };
+        slot.edit(|item, _| {
+            item.0.value = 11;
+            std::panic::resume_unwind(Box::new(()));
+        });
+    });
+    assert!(result.is_err());
+    pair.model.insert(1, 11);
+    pair.check();
+    pair.finish();
+}
+
+#[test]
+#[should_panic(expected = "belongs to another engine")]
+fn epochs_of_another_engine_are_refused() {
+    let mut pair = Pair::new(good);
+    pair.set(1, 10);
+    pair.table.slot(&mut Epochs::new(), good(1), |body| body.key == 1);
+}
+
+#[test]
+#[should_panic(expected = "changed after the pin")]
+fn old_pins_are_refused() {
+    let mut pair = Pair::new(good);
+    pair.set(1, 10);
+    let pin = pair.epochs.pin();
+    pair.set(1, 11);
+    pair.table.snapshot(&pin);
+}
+
+#[test]
+fn large_tables_are_left_to_workers() {
+    let count = sized(5000, 1200);
+    let mut pair = Pair::new(good);
+    (0..count).for_each(|key| pair.set(key, key));
+    pair.snapshot();
+    drop(pair.table.take());
+    pair.model.clear();
+    pair.check();
+    pair.snapshots.clear();
+    let mut graves = Vec::new();
+    while pair.epochs.reap_into(10, &mut |grave| graves.push(grave)) > 0 {}
+    assert_eq!(graves.len(), 1);
+    assert_eq!(pair.living.load(Ordering::Relaxed), count as i64);
+    std::thread::spawn(move || drop(graves)).join().unwrap();
+    pair.finish();
+}
+
+#[test]
+fn snapshot_outlives_the_engine() {
+    if cfg!(miri) {
+        return; // What snapshots read is never freed then, and Miri would say so.
+    }
+    let mut pair = Pair::new(good);
+    (0..100).for_each(|key| pair.set(key, key));
+    pair.snapshot();
+    let (snapshot, model) = pair.snapshots.pop().unwrap();
+    (0..100).for_each(|key| pair.set(key, 2 * key));
+    drop((pair.epochs, pair.table));
+    same(&snapshot, &model, good);
+}
+
+/// Entries that are tables themselves.
+struct Nest(Box<NestBody>);
+
+struct NestBody {
+    key: u64,
+    table: CowTable<Item>,
+}
+
+// SAFETY: a box, 8-aligned; the table inside goes to the copy of a shared entry.
+unsafe impl Thin for Nest {
+    type View<'a> = &'a NestBody;
+
+    fn into_raw(self) -> NonNull<u8> {
+        NonNull::from(Box::leak(self.0)).cast()
+    }
+    unsafe fn from_raw(raw: NonNull<u8>) -> Self {
+        // SAFETY: by the caller's word.
+        Self(unsafe { Box::from_raw(raw.cast().as_ptr()) })
+    }
+    unsafe fn view<'a>(raw: NonNull<u8>) -> &'a NestBody {
+        // SAFETY: by the caller's word.
+        unsafe { raw.cast().as_ref() }
+    }
+    fn hash(view: &NestBody, _seed: u64) -> u64 {
+        good(view.key)
+    }
+    unsafe fn share(view: &NestBody) -> Self {
+        // SAFETY: the original is only read from now on, and freed as a shell.
+        Self(Box::new(NestBody { key: view.key, table: unsafe { view.table.alias() } }))
+    }
+    unsafe fn free_shell(self) {
+        mem::forget({ self.0 }.table);
+    }
+    fn bytes(view: &NestBody) -> usize {
+        size_of::<NestBody>() + view.table.memory_bytes()
+    }
+}
+
+type Maps = HashMap<u64, HashMap<u64, u64>>;
+
+fn same_nests(table: &CowTable<Nest>, model: &Maps) {
+    assert_eq!(table.len(), model.len());
+    for nest in table {
+        same(&nest.table, &model[&nest.key], good);
+    }
+}
+
+#[test]
+fn nested_tables_are_shared_and_freed() {
+    let living = Arc::default();
+    let mut epochs = Epochs::new();
+    let mut table = CowTable::<Nest>::new(0);
+    let mut model = Maps::new();
+    let mut snapshots = Vec::new();
+    let mut state = 0;
+    let mut below = |bound: u64| {
+        state += 1;
+        good(state) % bound
+    };
+    for _ in 0..sized(30_000, 600) {
+        let (key, field, value) = (below(8), below(sized(400, 40)), below(1 << 40));
+        let step = below(sized(600, 60));
+        let mut slot = match table.slot(&mut epochs, good(key), |nest| nest.key == key) {
+            Slot::Occupied(slot) => slot,
+            Slot::Vacant(slot) => {
+                model.insert(key, HashMap::new());
+                slot.insert(Nest(Box::new(NestBody { key, table: CowTable::new(0) })))
+            }
+        };
+        match step {
+            0 => {
+                drop(slot.remove());
+                model.remove(&key);
+            }
+            1 => {
+                drop(slot.replace(Nest(Box::new(NestBody { key, table: CowTable::new(0) }))));
+                model.insert(key, HashMap::new());
+            }
+            2 => {
+                let moved = slot.take();
+                drop(moved);
+                model.remove(&key);
+            }
+            3..=8 => {
+                let pin = epochs.pin();
+                snapshots.push((table.snapshot(&pin), model.clone()));
+                if snapshots.len() > 4 {
+                    snapshots.remove(below(4) as usize);
+                }
+            }
+            9..=20 => {
+                epochs.reap(30);
+            }
+            _ => {
+                let item = Item::new(field, value, good, &living);
+                slot.edit(|nest, epochs| {
+                    let inner = &mut nest.0.table;
+                    match inner.slot(epochs, good(field), |body| body.key == field) {
+                        Slot::Occupied(slot) if step % 3 == 0 => drop(slot.remove()),
+                        Slot::Occupied(mut slot) => drop(slot.replace(item)),
+                        Slot::Vacant(slot) => drop(slot.insert(item)),
+                    }
+                });
+                let inner = model.get_mut(&key).unwrap();
+                if inner.insert(field, value).is_some() && step % 3 == 0 {
+                    inner.remove(&field);
+                }
+            }
+        }
+    }
+    same_nests(&table, &model);
+    for (snapshot, model) in &snapshots {
+        same_nests(snapshot, model);
+    }
+    drop(snapshots);
+    while epochs.reap(100) > 0 {}
+    let fields: usize = model.values().map(HashMap::len).sum();
+    assert_eq!(living.load(Ordering::Relaxed), fields as i64);
+    drop(table);
+    assert_eq!(living.load(Ordering::Relaxed), 0);
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -234,7 +550,7 @@ enum Op {
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    let key = || 0..1500_u64;
+    let key = || 0..sized(1500, 150);
     prop_oneof![
         8 => (key(), any::<u64>()).prop_map(|(k, v)| Op::Set(k, v)),
         8 => (key(), any::<u64>()).prop_map(|(k, v)| Op::Edit(k, v)),
@@ -249,7 +565,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-fn run(ops: &[Op], hasher: fn(u64) -> u64) {
+fn run(ops: &[Op], hasher: Hasher) {
     let mut pair = Pair::new(hasher);
     for op in ops {
         match *op {
@@ -257,14 +573,14 @@ fn run(ops: &[Op], hasher: fn(u64) -> u64) {
             Op::Edit(key, by) => pair.edit(key, by),
             Op::Remove(key) => pair.remove(key),
             Op::Rename(key, target) if key != target => pair.rename(key, target),
-            Op::Rename(..) => {}
-            Op::Fill(from) => (from..from + 300 / SLOWNESS as u64).for_each(|k| pair.set(k, k)),
+            Op::Fill(from) => (from..from + sized(300, 100)).for_each(|k| pair.set(k, k)),
             Op::Clear(from) => (from..from + 400).for_each(|k| pair.remove(k)),
             Op::Snapshot if pair.snapshots.len() < 6 => pair.snapshot(),
-            Op::Snapshot => {}
             Op::DropSnapshot(at) if at < pair.snapshots.len() => drop(pair.snapshots.remove(at)),
-            Op::DropSnapshot(_) => {}
-            Op::Reap(budget) => drop(pair.epochs.reap(budget)),
+            Op::Rename(..) | Op::Snapshot | Op::DropSnapshot(_) => {}
+            Op::Reap(budget) => {
+                pair.epochs.reap(budget);
+            }
             Op::Take => {
                 drop(pair.table.take());
                 pair.model.clear();
@@ -277,12 +593,12 @@ fn run(ops: &[Op], hasher: fn(u64) -> u64) {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: if cfg!(miri) { 2 } else { 200 },
+        cases: sized(200, 2) as u32,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
     #[test]
-    fn agrees_with_hash_map(ops in prop::collection::vec(op(), 0..100)) {
+    fn agrees_with_hash_map(ops in prop::collection::vec(op(), 0..sized(100, 25) as usize)) {
         for (hasher, _) in HASHERS {
             run(&ops, hasher);
         }
