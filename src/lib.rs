@@ -3,6 +3,7 @@
 pub mod base;
 pub mod command;
 pub mod config;
+pub mod engine;
 pub mod families;
 pub mod keyspace;
 pub mod protocol;

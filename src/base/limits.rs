@@ -27,5 +27,10 @@ pub const UNTRUSTED_WORDS_MAX: i64 = 10;
 /// Bytes of a word before authentication. As in Redis.
 pub const UNTRUSTED_BULK_MAX: usize = 16 * 1024;
 
+/// Bytes of unsent replies from which on a connection is not read. A client that sends its whole
+/// pipeline before it reads any reply must get that far (such clients exist, and Redis buffers for
+/// them), one that never reads must not get farther.
+pub const OUTPUT_PAUSE_BYTES: usize = 256 * 1024 * 1024;
+
 const _: () = assert!(UNTRUSTED_BULK_MAX < LARGE_BULK_MIN, "strangers get no large allocations");
 const _: () = assert!(LARGE_BULK_MIN <= LARGE_BULK_RESERVE, "a reserve holds what starts it");

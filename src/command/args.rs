@@ -101,6 +101,12 @@ impl<'a> Args<'a> {
         if self.is_done() { Ok(()) } else { Err(ReplyError::Syntax) }
     }
 
+    /// The request that the words from `index` on would be.
+    pub fn from(&self, index: usize) -> Self {
+        let spans = &self.spans[index..];
+        Self { buffer: self.buffer, spans, large: self.large, at: 1 }
+    }
+
     /// The unread words; the cursor goes to the end.
     pub fn rest(
         &mut self,

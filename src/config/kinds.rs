@@ -140,7 +140,7 @@ impl Memory {
 
 /// Bytes from `10`, `10k` (1000), `10kb` (1024) and so on up to `gb`; saturates. The empty text is
 /// zero, as in Redis.
-pub(super) fn memory(word: &[u8]) -> Option<u64> {
+pub fn memory(word: &[u8]) -> Option<u64> {
     let digits = word.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let unit: u64 = match word[digits..].to_ascii_lowercase().as_slice() {
         b"" | b"b" => 1,

@@ -2,6 +2,7 @@
 //! values of another type, before or after other refusals as there.
 
 use super::bench::Bench;
+use crate::keyspace::Expiry;
 use crate::keyspace::journal::Change;
 use crate::keyspace::probe::Probe;
 
@@ -198,5 +199,22 @@ fn newer_commands_refuse_other_types() {
         "msetex 1 l v NX => :0",
         "delex l => :1",
         "exists l => :0",
+    ]);
+}
+
+#[test]
+fn a_follower_lets_its_primary_decide_what_is_over() {
+    let mut bench = Bench::new();
+    bench.keyspace.set_expiry(Expiry::Followed);
+    bench.check(&["set k v => +OK", "pexpireat k 1 => :1"]);
+    // A client sees nothing, but what the primary still knows can be kept.
+    bench.check(&["exists k => :0", "persist k => :1", "exists k => :1", "set k v PXAT 1 => +OK"]);
+    bench.check(&["rename k m => +OK", "set m w XX KEEPTTL => +OK", "setnx m x => :0"]);
+    bench.check(&["getex m exat 2 => \"w\"", "get m => nil", "getex m persist => \"w\""]);
+    bench.check(&[
+        "get m => \"w\"",
+        "increx n EXAT 1 => [:1 :1]",
+        "persist n => :1",
+        "get n => \"1\"",
     ]);
 }

@@ -96,6 +96,12 @@ pub struct Keyspace {
     scratch: Vec<u8>,
 }
 
+// The engine's thread is chosen at start.
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<Keyspace>();
+};
+
 impl Keyspace {
     /// `databases` empty ones, at least one; `seed` keys the hash, against flooding.
     pub fn new(databases: u16, seed: u64) -> Self {

@@ -26,6 +26,9 @@ pub struct Reader<'a> {
     keyspace: &'a Keyspace,
     db: DbIndex,
     now: UnixMillis,
+    /// Keys whose deadline is not behind this moment are hidden: `now`, unless a primary decides
+    /// what expires and the view is a writer's.
+    horizon: UnixMillis,
     touch: Touch,
 }
 
@@ -37,7 +40,12 @@ pub(super) fn is_dead(deadline: Option<i64>, now: UnixMillis) -> bool {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(keyspace: &'a Keyspace, db: DbIndex, now: UnixMillis) -> Self {
-        Self { keyspace, db, now, touch: Touch::Yes }
+        Self { keyspace, db, now, horizon: now, touch: Touch::Yes }
+    }
+
+    /// The same view, showing expired keys that are not yet removed, too.
+    pub(super) fn with_dead(self) -> Self {
+        Self { horizon: UnixMillis(i64::MIN), ..self }
     }
 
     /// The moment this view shows.
@@ -75,7 +83,7 @@ impl<'a> Reader<'a> {
     fn find(&self, key: &[u8]) -> Option<KeyRef<'a>> {
         let hash = self.keyspace.hash_of(key);
         let entry = self.database().table.find(hash, |entry| entry.key() == key)?;
-        (!is_dead(entry.deadline(), self.now)).then_some(entry)
+        (!is_dead(entry.deadline(), self.horizon)).then_some(entry)
     }
 
     /// Looks `key` up on behalf of a client.
@@ -174,7 +182,7 @@ impl<'a> Reader<'a> {
             // Dead keys count too: a step over a thousand of them must end.
             cursor = self.database().table.scan(cursor, &mut |entry| {
                 left = left.saturating_sub(1);
-                if !is_dead(entry.deadline(), self.now) {
+                if !is_dead(entry.deadline(), self.horizon) {
                     visit(entry.key(), value_of(entry));
                 }
             });
@@ -187,7 +195,7 @@ impl<'a> Reader<'a> {
     /// Visits all live keys, in the order of their hashes.
     pub fn for_each(&self, mut visit: impl FnMut(KeyView<'a>)) {
         let entries = self.database().table.iter();
-        for entry in entries.filter(|entry| !is_dead(entry.deadline(), self.now)) {
+        for entry in entries.filter(|entry| !is_dead(entry.deadline(), self.horizon)) {
             visit(KeyView {
                 key: entry.key(),
                 value: value_of(entry),
@@ -202,7 +210,7 @@ impl<'a> Reader<'a> {
         let table = &self.database().table;
         for _ in 0..RANDOM_TRIES {
             let entry = table.random(|| rng.u64(..))?;
-            if !is_dead(entry.deadline(), self.now) {
+            if !is_dead(entry.deadline(), self.horizon) {
                 return Some(entry.key());
             }
         }

@@ -113,6 +113,7 @@ impl<'a> Spot<'a, '_> {
     }
 
     /// Stores a value, in place when size and snapshots allow. Notes what became of the old one.
+    #[inline]
     pub(super) fn store(
         self,
         content: NewContent<'_, Value>,

@@ -253,13 +253,13 @@ fn clock_set_back_does_not_stop_expiry() {
 fn error_leaves_a_large_string_as_it_was() {
     let mut keyspace = listening();
     let mut keys = keyspace.writer(ZERO, at(0));
-    put(&mut keys, b"k", &[b'x'; 3000]);
+    put(&mut keys, b"k", &vec![b'x'; 30_000]);
     let failed: Result<(), WrongType> = keys.edit_string(b"k", |string| {
-        assert_eq!(string.bytes_mut().len(), 3000);
+        assert_eq!(string.bytes_mut().len(), 30_000);
         Err(WrongType)
     });
     assert_eq!(failed, Err(WrongType));
-    assert_eq!(text(keys.reader().peek(b"k").unwrap()).len(), 3000);
+    assert_eq!(text(keys.reader().peek(b"k").unwrap()).len(), 30_000);
     assert_eq!(push(&mut keys, b"k", b"x"), Err(WrongType));
     push(&mut keys, b"p", b"x").unwrap();
     let failed: Result<(), WrongType> = keys.edit_string(b"p", |_| Ok(((), Change::None)));
@@ -399,7 +399,7 @@ fn op() -> impl Strategy<Value = Op> {
     let value = || {
         prop_oneof![
             prop::collection::vec(any::<u8>(), 0..70),
-            prop::collection::vec(any::<u8>(), 1000..1100),
+            prop::collection::vec(any::<u8>(), 4050..4150),
             any::<i64>().prop_map(|value| value.to_string().into_bytes()),
         ]
     };

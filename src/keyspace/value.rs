@@ -278,6 +278,7 @@ pub(super) fn encoding_of(entry: KeyRef<'_>) -> &'static str {
 }
 
 /// Chooses how a string is kept.
+#[inline]
 pub(super) fn content_of(value: NewString<'_>) -> NewContent<'_, Value> {
     let bytes = match value {
         NewString::Int(value) => return NewContent::Int(value),

@@ -60,9 +60,19 @@ pub(super) struct Parts<'a> {
 }
 
 impl Writer<'_> {
-    /// The same database, for reading.
+    /// The same database, for reading. Shows the keys that this writer finds: where a primary
+    /// decides what expires, also those whose time is over by our clock.
     pub fn reader(&self) -> Reader<'_> {
-        Reader::new(self.keyspace, self.db, self.now)
+        let reader = Reader::new(self.keyspace, self.db, self.now);
+        match self.keyspace.expiry {
+            Expiry::Own => reader,
+            Expiry::Followed => reader.with_dead(),
+        }
+    }
+    /// Whether a key with this deadline would go at once. Never so where a primary decides what
+    /// expires: by its clock the deadline may lie ahead, and it may yet take it away.
+    pub fn is_over(&self, deadline: UnixMillis) -> bool {
+        deadline <= self.now && self.keyspace.expiry == Expiry::Own
     }
     /// The moment this view shows.
     pub fn now(&self) -> UnixMillis {
@@ -81,6 +91,7 @@ impl Writer<'_> {
         self.keyspace.db_count()
     }
 
+    #[inline]
     pub(super) fn parts(&mut self) -> Parts<'_> {
         let Keyspace { databases, epochs, journal, stats, clock, graveyard, used, .. } =
             &mut *self.keyspace;

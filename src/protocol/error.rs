@@ -52,6 +52,29 @@ pub enum ReplyError {
     // State of the connection or the server.
     #[error("NOAUTH Authentication required.")]
     NoAuth,
+    #[error("WRONGPASS invalid username-password pair or user is disabled.")]
+    WrongPassword,
+    #[error(
+        "ERR AUTH <password> called without any password configured for the default user. Are you \
+         sure your configuration is correct?"
+    )]
+    NoPasswordConfigured,
+    #[error("NOPROTO unsupported protocol version")]
+    NoProtocol,
+    #[error("ERR Protocol version is not an integer or out of range")]
+    BadProtocolVersion,
+    #[error("ERR Syntax error in HELLO option '{0}'")]
+    HelloOption(Box<str>),
+    #[error(
+        "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO \
+         <proto> AUTH <user> <pass> option can be used to authenticate the client and select the \
+         RESP protocol version at the same time"
+    )]
+    HelloNoAuth,
+    #[error("ERR Client names cannot contain spaces, newlines or special characters.")]
+    BadClientName,
+    #[error("ERR Command not allowed inside a transaction")]
+    NotInMulti,
     #[error("OOM command not allowed when used memory > 'maxmemory'.")]
     OutOfMemory,
     #[error("LOADING Redis is loading the dataset in memory")]

@@ -229,6 +229,11 @@ impl<'a> Reply<'a> {
         self.dialect
     }
 
+    /// Goes on in another dialect (HELLO, RESET).
+    pub fn speak(&mut self, dialect: Dialect) {
+        self.dialect = dialect;
+    }
+
     /// Whether the client speaks RESP3.
     pub fn is_resp3(&self) -> bool {
         self.dialect == Dialect::Resp3
@@ -349,6 +354,12 @@ impl<'a> Reply<'a> {
     /// Head of a set of `len` values. An array in RESP2.
     pub fn set(&mut self, len: usize) {
         self.prefixed(if self.is_resp3() { b'~' } else { b'*' }, len);
+    }
+
+    /// Head of `pairs` pairs of remarks about the value that follows them. RESP3 only.
+    pub fn attribute(&mut self, pairs: usize) {
+        debug_assert!(self.is_resp3(), "RESP2 has no attributes");
+        self.prefixed(b'|', pairs);
     }
 
     /// Head of an out-of-band message. An array in RESP2.

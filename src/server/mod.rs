@@ -1,7 +1,288 @@
-//! The only impure layer: sockets, files, clock, signals, threads.
+//! The shell: sockets, clock, signals, threads. The only layer that touches the world.
 
+mod acceptor;
+pub mod allocator;
 pub mod cli;
+mod clock;
 pub mod config_files;
+mod connection;
+mod host;
+mod io_threads;
+mod line;
+mod listener;
 pub mod local_time;
 pub mod log;
+mod process;
+mod reader;
+mod socket;
 pub mod syslog;
+mod timer;
+mod world;
+
+use std::cell::RefCell;
+use std::io;
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::config::Config;
+use crate::engine::{Engine, Setup, Shutdown};
+
+use cli::Start;
+use clock::Clock;
+use host::{Host, SharedHost};
+use io_threads::IoThreads;
+use log::Log;
+use world::{Rebind, World};
+
+/// Tasks polled between two looks at the sockets. Large, so that one look serves many of them.
+const EVENT_INTERVAL: u32 = 512;
+/// Readiness events taken in by one look.
+const EVENTS_PER_LOOK: usize = 4096;
+
+/// Serves until told to stop.
+pub fn run(start: Start) -> ExitCode {
+    let Start { mut config, file, warnings } = start;
+    let config_file = file.map_or_else(String::new, |path| path.display().to_string());
+    if config.daemonize
+        && let Err(error) = process::daemonize()
+    {
+        tracing::error!("Can't go to the background: {error}");
+        return ExitCode::FAILURE;
+    }
+    let log = match Log::open(&config) {
+        Ok(log) => log,
+        Err(error) => {
+            tracing::error!("Can't open the log file: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    log.install();
+    process::ignore_broken_pipes();
+    announce_start(&config, &config_file);
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
+    let clients = process::raise_descriptor_limit(config.maxclients.into());
+    if clients < config.maxclients.into() {
+        tracing::warn!(
+            "You requested maxclients of {} requiring at least {} max file descriptors. Server \
+             can't set maximum open files because of the operating system's limit. Current \
+             maxclients has been reduced to {clients} to compensate for low ulimit. If you need \
+             higher maxclients increase 'ulimit -n'.",
+            config.maxclients,
+            u64::from(config.maxclients) + 32
+        );
+        config.maxclients = u32::try_from(clients).unwrap_or(u32::MAX);
+    }
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .event_interval(EVENT_INTERVAL)
+        .max_io_events_per_tick(EVENTS_PER_LOOK)
+        .build_local(LocalOptions::default());
+    match runtime {
+        Ok(runtime) => {
+            let code = runtime.block_on(serve(config, config_file, log));
+            runtime.shutdown_background();
+            code
+        }
+        Err(error) => {
+            tracing::error!("Can't start the event loop: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn announce_start(config: &Config, config_file: &str) {
+    let pid = std::process::id();
+    tracing::warn!("oO0OoO0OoO0Oo ochre is starting oO0OoO0OoO0Oo");
+    tracing::warn!(
+        "ochre version={}, bits=64, commit=00000000, modified=0, pid={pid}, just started",
+        env!("CARGO_PKG_VERSION")
+    );
+    if config_file.is_empty() {
+        tracing::warn!(
+            "Warning: no config file specified, using the default config. In order to specify a \
+             config file use ochre-server /path/to/redis.conf"
+        );
+    } else {
+        tracing::warn!("Configuration loaded");
+    }
+    if config.always_show_logo {
+        tracing::info!(
+            "ochre {} standalone, port {} PID: {pid}",
+            env!("CARGO_PKG_VERSION"),
+            config.port
+        );
+    }
+}
+
+async fn serve(config: Config, config_file: String, log: Log) -> ExitCode {
+    let listeners = match Listeners::bind(&config) {
+        Ok(listeners) => listeners,
+        Err(error) => {
+            tracing::warn!("Failed listening on port {} (tcp), aborting. {error}", config.port);
+            return ExitCode::FAILURE;
+        }
+    };
+    let clock = Clock::start();
+    let (rebind, rebinds) = mpsc::unbounded_channel();
+    let executable =
+        std::env::current_exe().map_or_else(|_| String::new(), |path| path.display().to_string());
+    let pid_file = PidFile::write(&config);
+    let setup = Setup {
+        seed: process::entropy(),
+        run_id: process::run_id(),
+        pid: std::process::id(),
+        executable,
+        config_file,
+        outside: Box::new(World::new(clock, rebind, log)),
+        now: clock.now(),
+        config,
+    };
+    let io_threads = usize::try_from(setup.config.io_threads).unwrap_or(1);
+    let host = Rc::new(RefCell::new(Host::new(Engine::new(setup), clock)));
+    if io_threads > 1 {
+        match IoThreads::start(io_threads - 1, &host) {
+            Ok(threads) => {
+                host.borrow_mut().threads = Some(threads);
+                host.borrow().obey_config();
+            }
+            Err(error) => {
+                tracing::error!("Can't start the I/O threads: {error}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    tokio::task::spawn_local(timer::housekeeping(Rc::clone(&host)));
+    tokio::task::spawn_local(timer::expiry(Rc::clone(&host)));
+    tracing::info!("Server initialized");
+    let accepting = tokio::task::spawn_local(accept(Rc::clone(&host), listeners, rebinds));
+    tracing::info!("Ready to accept connections tcp");
+    let how = wait_for_the_end(&host).await;
+    accepting.abort();
+    farewell(&host, how, pid_file)
+}
+
+/// SHUTDOWN, SIGTERM or SIGINT.
+async fn wait_for_the_end(host: &SharedHost) -> Shutdown {
+    let ending = Rc::clone(&host.borrow().ending);
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        // Without signals only SHUTDOWN ends the process.
+        ending.notified().await;
+        return host.borrow().shutdown.unwrap_or_default();
+    };
+    tokio::select! {
+        () = ending.notified() => host.borrow().shutdown.unwrap_or_default(),
+        _ = terminate.recv() => {
+            tracing::warn!("Received SIGTERM scheduling shutdown...");
+            Shutdown::default()
+        }
+        _ = interrupt.recv() => {
+            tracing::warn!("Received SIGINT scheduling shutdown...");
+            Shutdown::default()
+        }
+    }
+}
+
+fn farewell(host: &SharedHost, _how: Shutdown, pid_file: Option<PidFile>) -> ExitCode {
+    tracing::warn!("User requested shutdown...");
+    if let Some(file) = pid_file {
+        tracing::info!("Removing the pid file.");
+        file.remove();
+    }
+    let unix_socket = host.borrow().engine.config.unixsocket.clone();
+    if !unix_socket.is_empty() {
+        tracing::info!("Removing the unix socket file.");
+        // A socket file that has gone already is what is wanted.
+        let _ = std::fs::remove_file(unix_socket);
+    }
+    tracing::warn!("Redis is now ready to exit, bye bye...");
+    ExitCode::SUCCESS
+}
+
+struct PidFile(String);
+
+impl PidFile {
+    /// Written when asked for by name or when in the background.
+    fn write(config: &Config) -> Option<Self> {
+        let path = match (config.pidfile.is_empty(), config.daemonize) {
+            (false, _) => config.pidfile.clone(),
+            (true, true) => "/var/run/redis.pid".to_owned(),
+            (true, false) => return None,
+        };
+        match std::fs::write(&path, format!("{}\n", std::process::id())) {
+            Ok(()) => Some(Self(path)),
+            Err(error) => {
+                tracing::warn!("Failed to write PID file: {error}");
+                None
+            }
+        }
+    }
+
+    fn remove(self) {
+        // It may have been removed by whoever started the server.
+        let _ = std::fs::remove_file(self.0);
+    }
+}
+
+struct Listeners {
+    tcp: Vec<std::net::TcpListener>,
+    unix: Option<std::os::unix::net::UnixListener>,
+}
+
+impl Listeners {
+    fn bind(config: &Config) -> io::Result<Self> {
+        let backlog = listener::backlog(config);
+        let tcp = match config.port {
+            0 => Vec::new(),
+            port => listener::bind_tcp(&config.bind.0, port, backlog)?,
+        };
+        let unix = match config.unixsocket.as_str() {
+            "" => None,
+            path => Some(listener::bind_unix(path, config.unixsocketperm.0, backlog)?),
+        };
+        if tcp.is_empty() && unix.is_none() && config.port != 0 {
+            return Err(io::Error::other("no address to listen on"));
+        }
+        if tcp.is_empty() && unix.is_none() {
+            return Err(io::Error::other("Configured to not listen anywhere, exiting."));
+        }
+        Ok(Self { tcp, unix })
+    }
+}
+
+/// One task per listener; CONFIG SET replaces those of TCP.
+async fn accept(
+    host: SharedHost,
+    listeners: Listeners,
+    mut rebinds: mpsc::UnboundedReceiver<Rebind>,
+) {
+    let _unix = listeners.unix.and_then(|listener| {
+        let listener = tokio::net::UnixListener::from_std(listener).ok()?;
+        Some(tokio::task::spawn_local(acceptor::accept_unix(Rc::clone(&host), listener)))
+    });
+    let mut tcp = spawn_tcp(&host, listeners.tcp);
+    while let Some(Rebind::Tcp(fresh)) = rebinds.recv().await {
+        for task in tcp {
+            task.abort();
+        }
+        tcp = spawn_tcp(&host, fresh);
+    }
+}
+
+fn spawn_tcp(host: &SharedHost, listeners: Vec<std::net::TcpListener>) -> Vec<JoinHandle<()>> {
+    listeners
+        .into_iter()
+        .filter_map(|listener| {
+            let listener = tokio::net::TcpListener::from_std(listener).ok()?;
+            Some(tokio::task::spawn_local(acceptor::accept_tcp(Rc::clone(host), listener)))
+        })
+        .collect()
+}

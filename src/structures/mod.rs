@@ -7,6 +7,7 @@ pub mod cow_tree;
 pub mod entry;
 pub mod epoch;
 pub mod fuzz;
+pub mod geohash;
 pub mod hyperloglog;
 pub mod intset;
 pub mod lifespan;

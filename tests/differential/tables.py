@@ -38,7 +38,7 @@ def infos(link):
     def add(entry):
         fields = entry[1]
         name = fields[0][1]
-        table[name] = [compare.ordered(f) if f[0] != "int" else f for f in fields[1:9]]
+        table[name] = [compare.ordered(compare.without_notes(f)) if f[0] != "int" else f for f in fields[1:9]]
         for sub in fields[9][1]:
             add(sub)
 

@@ -158,7 +158,7 @@ fn set_deadline(cx: &mut WriteCx<'_>, clock: Clock, command: &str) -> CmdResult 
 
     let old = cx.keys.reader().deadline(key);
     let is_admitted = old.is_some_and(|old| conditions.admit(old, deadline));
-    if is_admitted && deadline <= now {
+    if is_admitted && cx.keys.is_over(deadline) {
         cx.keys.remove(key, Free::Later, DEL);
     } else if is_admitted {
         cx.keys.set_deadline(key, Some(deadline), EXPIRE);

@@ -162,7 +162,7 @@ fn getex(cx: &mut WriteCx<'_>) -> CmdResult {
     text::write(&mut cx.reply, value);
 
     match deadline {
-        Some(at) if at <= now => {
+        Some(at) if cx.keys.is_over(at) => {
             cx.keys.remove(key, Free::Later, DEL);
         }
         Some(at) => {

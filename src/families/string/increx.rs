@@ -120,12 +120,13 @@ fn increx(cx: &mut WriteCx<'_>) -> CmdResult {
     let counter = Counter::read(&options)?;
     let now = cx.keys.now();
     let deadline = options.expiry.map(|expiry| expiry.resolve(now, "increx")).transpose()?;
+    let is_over = deadline.is_some_and(|at| cx.keys.is_over(at));
 
     cx.keys.edit_string::<_, ReplyError>(key, |slot| {
         let Some(event) = counter.step(slot, &mut cx.reply)? else {
             return Ok(((), Change::None));
         };
-        let change = settle_deadline(slot, &options, deadline, now, event);
+        let change = settle_deadline(slot, &options, deadline, is_over, event);
         Ok(((), change))
     })?;
     Ok(Flow::Replied)
@@ -136,13 +137,13 @@ fn settle_deadline(
     slot: &mut StringEdit<'_>,
     options: &Options<'_>,
     deadline: Option<UnixMillis>,
-    now: UnixMillis,
+    is_over: bool,
     event: Event,
 ) -> Change {
     let has_deadline = slot.deadline().is_some();
     match deadline {
         Some(at) if !(options.keeps_deadline && has_deadline) => {
-            if at <= now {
+            if is_over {
                 slot.remove();
                 return Change::Did(DEL, 1);
             }

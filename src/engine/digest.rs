@@ -1,0 +1,85 @@
+//! One number for all data: equal data give equal digests, whatever the order, encoding or history.
+//!
+//! A key's digest is the SHA-1 of its name and value; those of a data set are combined by XOR, so
+//! that the order of the walk does not matter. Only tests and curious people compare them.
+
+use sha1::{Digest, Sha1};
+
+use crate::base::time::UnixMillis;
+use crate::keyspace::read::Reader;
+use crate::keyspace::value::{StringRef, ValueRef};
+use crate::keyspace::{DbIndex, Keyspace};
+
+/// 160 bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct DataDigest([u8; 20]);
+
+impl DataDigest {
+    fn mix(&mut self, other: [u8; 20]) {
+        for (byte, other) in self.0.iter_mut().zip(other) {
+            *byte ^= other;
+        }
+    }
+
+    /// Forty hexadecimal digits.
+    pub(super) fn hex(self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// Digest of all databases. O(data).
+pub(super) fn of_keyspace(keyspace: &Keyspace, now: UnixMillis) -> DataDigest {
+    let mut digest = DataDigest::default();
+    for db in (0..keyspace.db_count()).map(DbIndex) {
+        let reader = keyspace.reader(db, now);
+        let mut cursor = 0;
+        loop {
+            cursor = reader.scan(cursor, usize::MAX, &mut |key, value| {
+                digest.mix(of_key(db, key, value, &reader));
+            });
+            if cursor == 0 {
+                break;
+            }
+        }
+    }
+    digest
+}
+
+/// Digest of a value alone.
+pub(super) fn of_value(value: ValueRef<'_>) -> DataDigest {
+    let mut hash = Sha1::new();
+    feed(&mut hash, value);
+    DataDigest(hash.finalize().into())
+}
+
+fn of_key(db: DbIndex, key: &[u8], value: ValueRef<'_>, reader: &Reader<'_>) -> [u8; 20] {
+    let mut hash = Sha1::new();
+    hash.update(db.0.to_be_bytes());
+    feed_bytes(&mut hash, key);
+    feed(&mut hash, value);
+    if reader.deadline(key).flatten().is_some() {
+        hash.update(b"ends");
+    }
+    hash.finalize().into()
+}
+
+fn feed(hash: &mut Sha1, value: ValueRef<'_>) {
+    hash.update(value.kind().name());
+    match value {
+        ValueRef::String(string) => match string {
+            StringRef::Int(value) => {
+                feed_bytes(hash, itoa::Buffer::new().format(value).as_bytes());
+            }
+            StringRef::Inline(bytes) => feed_bytes(hash, bytes),
+            StringRef::Shared(blob) => feed_bytes(hash, blob),
+        },
+        #[cfg(test)]
+        ValueRef::Probe(_) => {}
+    }
+}
+
+/// Length and bytes, so that what follows can't be taken for a part of them.
+fn feed_bytes(hash: &mut Sha1, bytes: &[u8]) {
+    hash.update((bytes.len() as u64).to_be_bytes());
+    hash.update(bytes);
+}

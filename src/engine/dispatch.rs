@@ -1,0 +1,459 @@
+//! From a batch of requests to replies: look up, pass the gates, run, count.
+
+use crate::command::args::Args;
+use crate::command::context::{CmdResult, Flow, ReadCx, WriteCx};
+use crate::command::spec::{FAST, Find, MAY_REPLICATE, WRITE};
+use crate::protocol::error::ReplyError;
+use crate::protocol::reply::{Output, Reply};
+use crate::protocol::request::{Batch, Request};
+
+use super::client::{ClientFlags, ClientKey, ReplyMode};
+use super::context::EngineCx;
+use super::gates::Verdict;
+use super::latency::Delay;
+use super::registry::{Row, RowIndex, Run};
+use super::transaction::Queued;
+use super::{Engine, SPARE_OUTPUT_BYTES};
+
+/// How far ahead of execution commands are looked up and their keys prefetched.
+const LOOKAHEAD: usize = 16;
+
+/// Keys of one request that are prefetched (MGET, MSET).
+const PREFETCHED_KEYS: usize = 16;
+
+/// Why a client is about to go.
+const ENDING: ClientFlags = ClientFlags(ClientFlags::CLOSING.0 | ClientFlags::CLOSE_ASAP.0);
+
+/// What became of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// How many of its requests are done.
+    pub requests: usize,
+    /// How the connection goes on.
+    pub next: Next,
+}
+
+/// How a connection goes on after a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// More requests are welcome.
+    Read,
+    /// Nothing more is read until the client is resumed.
+    Hold,
+    /// Closed once the output is sent.
+    Close,
+}
+
+/// What became of one request.
+enum Step {
+    Done,
+    Held,
+}
+
+impl Engine {
+    /// Serves the requests of one connection in order. Replies are in the client's output after.
+    pub fn serve(&mut self, key: ClientKey, buffer: &[u8], batch: &Batch) -> Served {
+        let gone = Served { requests: 0, next: Next::Close };
+        let Some(client) = self.clients.get_mut(key) else { return gone };
+        let mut replies = std::mem::take(&mut self.spare_output);
+        if !client.output.is_empty() {
+            // What waits already goes first.
+            std::mem::swap(&mut client.output, &mut replies);
+        }
+        client.flags.set(ClientFlags::RUNNING, true);
+        client.last_request = self.now.monotonic;
+        client.reads += 1;
+        client.pipelined += batch.requests.len() as u64;
+        self.stats.reads += 1;
+        self.ticks = self.outside.ticks();
+
+        let served = self.serve_each(key, buffer, batch, &mut replies);
+
+        let Some(client) = self.clients.get_mut(key) else { return gone };
+        client.flags.set(ClientFlags::RUNNING, false);
+        if !client.output.is_empty() {
+            replies.append(&mut client.output);
+        }
+        std::mem::swap(&mut client.output, &mut replies);
+        self.recycle(replies);
+        self.check_output_limit(key);
+        let ends = self.clients.get(key).is_none_or(|client| client.flags.has(ENDING));
+        Served { next: if ends { Next::Close } else { served.next }, ..served }
+    }
+
+    /// Keeps a warm output buffer for the next batch.
+    pub fn recycle(&mut self, mut output: Output) {
+        if self.spare_output.memory_bytes() < output.memory_bytes() {
+            output.clear();
+            output.shrink(SPARE_OUTPUT_BYTES);
+            self.spare_output = output;
+        }
+    }
+
+    fn serve_each(
+        &mut self,
+        key: ClientKey,
+        buffer: &[u8],
+        batch: &Batch,
+        replies: &mut Output,
+    ) -> Served {
+        let mut rows = [None; LOOKAHEAD];
+        let mut done = 0;
+        for window in batch.requests.chunks(LOOKAHEAD) {
+            self.plan(key, buffer, batch, window, &mut rows);
+            for (request, row) in window.iter().zip(rows) {
+                match self.request(key, row, args_of(buffer, batch, request), replies) {
+                    Step::Done => done += 1,
+                    Step::Held => return Served { requests: done, next: Next::Hold },
+                }
+                if self.clients.get(key).is_none_or(|client| client.flags.has(ENDING)) {
+                    return Served { requests: done, next: Next::Close };
+                }
+            }
+        }
+        Served { requests: done, next: Next::Read }
+    }
+
+    /// Looks up the commands of a window and, when there are several, asks the processor for the
+    /// cache lines of their keys: the misses then overlap instead of following each other.
+    fn plan(
+        &mut self,
+        key: ClientKey,
+        buffer: &[u8],
+        batch: &Batch,
+        window: &[Request],
+        rows: &mut [Option<RowIndex>; LOOKAHEAD],
+    ) {
+        for (request, row) in window.iter().zip(rows.iter_mut()) {
+            *row = self.find_row(&args_of(buffer, batch, request));
+        }
+        let is_pipelined = window.len() > 1;
+        let has_many_keys = window.len() == 1
+            && rows[0].is_some_and(|row| self.registry.row(row).has_many_keys())
+            && window[0].count > 2;
+        if !is_pipelined && !has_many_keys {
+            return;
+        }
+        let Some(db) = self.clients.get(key).map(|client| client.db) else { return };
+        let mut hashes = [0; LOOKAHEAD * 2];
+        let mut found = 0;
+        for (request, row) in window.iter().zip(rows.iter()) {
+            let Some(row) = *row else { continue };
+            let args = args_of(buffer, batch, request);
+            let (first, step, last) = self.registry.row(row).key_range(args.word_count());
+            let mut word = first;
+            let mut taken = 0;
+            while word != 0 && word <= last && taken < PREFETCHED_KEYS && found < hashes.len() {
+                let hash = self.keyspace.hash_of(args.word(word));
+                self.keyspace.prefetch(db, hash);
+                hashes[found] = hash;
+                found += 1;
+                taken += 1;
+                word += step;
+            }
+        }
+        for hash in &hashes[..found] {
+            self.keyspace.prefetch_entry(db, *hash);
+        }
+        self.stats.prefetch_batches += 1;
+        self.stats.prefetch_keys += found as u64;
+    }
+
+    /// The command or subcommand that a request names.
+    pub(super) fn find_row(&self, args: &Args<'_>) -> Option<RowIndex> {
+        let row = self.registry.find(args.word(0))?;
+        if self.registry.row(row).is_container() && args.word_count() > 1 {
+            // An unknown subcommand stays with its container, whose refusal names it.
+            return self.registry.find_child(row, args.word(1)).or(Some(row));
+        }
+        Some(row)
+    }
+
+    /// One request through the gates to its reply.
+    fn request(
+        &mut self,
+        key: ClientKey,
+        row: Option<RowIndex>,
+        args: Args<'_>,
+        replies: &mut Output,
+    ) -> Step {
+        let Some(index) = row else {
+            let error = self.unknown_command(key, &args);
+            self.refuse(key, None, &error, replies);
+            return Step::Done;
+        };
+        if let Some(error) = self.misfit(index, &args) {
+            self.refuse(key, Some(index), &error, replies);
+            return Step::Done;
+        }
+        if self.is_guarded(key) {
+            match self.judge(key, index, &args) {
+                Verdict::Pass => {}
+                Verdict::Refuse(error) => {
+                    self.refuse(key, Some(index), &error, replies);
+                    return Step::Done;
+                }
+                Verdict::Hold => {
+                    self.hold(key);
+                    return Step::Held;
+                }
+                Verdict::Queue => {
+                    self.queue(key, index, &args, replies);
+                    return Step::Done;
+                }
+            }
+        }
+        let mark = replies.mark();
+        let dialect = match self.clients.get_mut(key) {
+            None => return Step::Done,
+            Some(client) => {
+                client.last_row = Some(index);
+                client.commands += 1;
+                if client.reply_mode == ReplyMode::SkipNext {
+                    client.reply_mode = ReplyMode::Skipping;
+                }
+                client.dialect
+            }
+        };
+        self.call(key, index, args, Reply::new(replies, dialect));
+        // CLIENT REPLY ON is answered, OFF and SKIP are not: what counts is the mode afterwards.
+        if let Some(client) = self.clients.get_mut(key)
+            && client.reply_mode != ReplyMode::On
+        {
+            replies.rewind(mark);
+            if client.reply_mode == ReplyMode::Skipping {
+                client.reply_mode = ReplyMode::On;
+            }
+        }
+        Step::Done
+    }
+
+    /// Runs a command that has passed its gates; an error becomes the reply.
+    pub(super) fn call(
+        &mut self,
+        key: ClientKey,
+        index: RowIndex,
+        args: Args<'_>,
+        mut reply: Reply<'_>,
+    ) {
+        let started = self.ticks;
+        let reply_from = reply.output().len();
+        let outcome = self.run(key, index, args.clone(), reply.reborrow());
+        let failed = match outcome {
+            Ok(Flow::Replied) => false,
+            Err(error) => {
+                self.stats.count_error(&error.code());
+                reply.error(&error);
+                true
+            }
+        };
+        let ticks = self.outside.ticks();
+        let nanos = self.nanos_between(started, ticks);
+        self.ticks = ticks;
+        self.stats.commands += 1;
+        let tracks = self.config.latency_tracking;
+        let row = self.registry.row_mut(index);
+        row.stats.calls += 1;
+        row.stats.nanos += nanos;
+        row.stats.failed += u64::from(failed);
+        if tracks {
+            row.stats.histogram.record(nanos);
+        }
+        let reply_bytes = reply.output().len().saturating_sub(reply_from);
+        if nanos >= self.slow_log.threshold_nanos() || self.slow_log.is_large(&args, reply_bytes) {
+            self.log_slow(key, index, &args, nanos, reply_bytes);
+        }
+        if nanos >= self.latency.threshold_nanos() {
+            let is_fast = self.registry.row(index).spec.flags.has(FAST);
+            self.note_delay(if is_fast { Delay::FastCommand } else { Delay::Command }, nanos);
+        }
+        // Afterwards, so that a transaction's commands are shown before its EXEC.
+        if !self.monitors.is_empty() {
+            self.feed_monitors(key, index, &args);
+        }
+        self.react();
+    }
+
+    fn run(
+        &mut self,
+        key: ClientKey,
+        index: RowIndex,
+        args: Args<'_>,
+        reply: Reply<'_>,
+    ) -> CmdResult {
+        let Some(client) = self.clients.get(key) else { return Ok(Flow::Replied) };
+        let (db, now) = (client.db, self.now.unix_ms());
+        match self.registry.row(index).run {
+            Run::Read(handler) => {
+                let no_touch = client.flags.has(ClientFlags::NO_TOUCH);
+                let keys = self.keyspace.reader(db, now);
+                let keys = if no_touch { keys.no_touch() } else { keys };
+                handler(&mut ReadCx { args, reply, keys, limits: self.limits, rng: &mut self.rng })
+            }
+            Run::Write(handler) => {
+                let keys = self.keyspace.writer(db, now);
+                handler(&mut WriteCx { args, reply, keys, limits: self.limits, rng: &mut self.rng })
+            }
+            Run::Engine(handler) => {
+                handler(&mut EngineCx { engine: self, client: key, row: index, args, reply })
+            }
+            Run::Help(lines) => {
+                let row = self.registry.row(index);
+                let container = row.parent.map_or(row, |parent| self.registry.row(parent));
+                print_help(reply, &container.full_name.to_ascii_uppercase(), lines);
+                Ok(Flow::Replied)
+            }
+            Run::Container => Err(unknown_subcommand(self.registry.row(index), &args)),
+        }
+    }
+
+    /// Why the number of words does not fit.
+    fn misfit(&self, index: RowIndex, args: &Args<'_>) -> Option<ReplyError> {
+        let row = self.registry.row(index);
+        if row.is_container() && args.word_count() > 1 {
+            return Some(unknown_subcommand(row, args));
+        }
+        (!row.spec.arity.admits(args.word_count()))
+            .then(|| ReplyError::WrongArity(row.full_name.clone()))
+    }
+
+    fn unknown_command(&mut self, key: ClientKey, args: &Args<'_>) -> ReplyError {
+        let name = args.word(0);
+        if name.eq_ignore_ascii_case(b"host:") || name.eq_ignore_ascii_case(b"post") {
+            // A browser was talked into sending a request here: no answer, no second chance.
+            tracing::warn!(
+                "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or \
+                 Host: commands to Redis. This is likely due to an attacker attempting to use \
+                 Cross Protocol Scripting to compromise your Redis instance. Connection aborted."
+            );
+            if let Some(client) = self.clients.get_mut(key) {
+                client.flags.set(ClientFlags::CLOSE_ASAP, true);
+            }
+        }
+        let mut shown = String::new();
+        for word in args.words().skip(1) {
+            if shown.len() >= 128 {
+                break;
+            }
+            let room = 128 - shown.len();
+            shown.push('\'');
+            shown.push_str(&String::from_utf8_lossy(&word[..word.len().min(room)]));
+            shown.push_str("' ");
+        }
+        let name = String::from_utf8_lossy(&name[..name.len().min(128)]);
+        ReplyError::UnknownCommand { name: name.into(), args: shown.into() }
+    }
+
+    /// Replies with a refusal, before anything ran.
+    fn refuse(
+        &mut self,
+        key: ClientKey,
+        index: Option<RowIndex>,
+        error: &ReplyError,
+        replies: &mut Output,
+    ) {
+        self.stats.count_error(&error.code());
+        if let Some(index) = index {
+            self.registry.row_mut(index).stats.rejected += 1;
+        }
+        let Some(client) = self.clients.get_mut(key) else { return };
+        if client.flags.has(ClientFlags::MULTI) {
+            client.flags.set(ClientFlags::DIRTY_EXEC, true);
+        }
+        match client.reply_mode {
+            ReplyMode::On => Reply::new(replies, client.dialect).error(error),
+            ReplyMode::Off | ReplyMode::Skipping => {}
+            ReplyMode::SkipNext => client.reply_mode = ReplyMode::On,
+        }
+    }
+
+    fn queue(&mut self, key: ClientKey, index: RowIndex, args: &Args<'_>, replies: &mut Output) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        let queued = Queued::new(index, args);
+        let transaction = client.transaction.get_or_insert_default();
+        transaction.queued_bytes += queued.memory_bytes();
+        transaction.queue.push(queued);
+        match client.reply_mode {
+            ReplyMode::On => Reply::new(replies, client.dialect).simple("QUEUED"),
+            ReplyMode::SkipNext => client.reply_mode = ReplyMode::On,
+            ReplyMode::Off | ReplyMode::Skipping => {}
+        }
+    }
+
+    fn hold(&mut self, key: ClientKey) {
+        if let Some(client) = self.clients.get_mut(key)
+            && !client.flags.has(ClientFlags::PAUSED)
+        {
+            client.flags.set(ClientFlags::PAUSED, true);
+            self.held.push(key);
+        }
+    }
+
+    /// Whether running `row` could change what replicas hold.
+    pub(super) fn may_replicate(&self, row: RowIndex) -> bool {
+        self.row_may_replicate(self.registry.row(row))
+    }
+
+    /// The same of a row at hand.
+    pub(super) fn row_may_replicate(&self, row: &Row) -> bool {
+        row.spec.flags.has(WRITE) || row.spec.flags.has(MAY_REPLICATE)
+    }
+
+    pub(super) fn nanos_between(&self, from: u64, to: u64) -> u64 {
+        let nanos = u128::from(to.saturating_sub(from)) * u128::from(self.nanos_per_tick);
+        u64::try_from(nanos >> 32).unwrap_or(u64::MAX)
+    }
+}
+
+impl Row {
+    /// First key, step and last key of a call of `words` words, as far as fixed positions tell;
+    /// first 0 when there are none.
+    fn key_range(&self, words: usize) -> (usize, usize, usize) {
+        let (first, last, step) = self.first_last_step;
+        if first == 0 || first >= words {
+            return (0, 1, 0);
+        }
+        let last =
+            if last < 0 { words.saturating_sub(last.unsigned_abs()) } else { last.unsigned_abs() };
+        (first, step.max(1), last.min(words - 1))
+    }
+
+    fn has_many_keys(&self) -> bool {
+        self.first_last_step.1 != isize::try_from(self.first_last_step.0).unwrap_or(0)
+    }
+
+    /// First key, last key and step as `COMMAND INFO` prints them, from the key specs.
+    pub(super) fn positions(spec: &crate::command::spec::Spec) -> (usize, isize, usize) {
+        let Some(first) = spec.keys.first() else { return (0, 0, 0) };
+        let crate::command::spec::Begin::Index(begin) = first.begin else { return (0, 0, 0) };
+        let Find::Range { last, step, .. } = first.find else { return (0, 0, 0) };
+        let begin = isize::try_from(begin).unwrap_or(0);
+        let last = isize::try_from(last).unwrap_or(0);
+        let last = if last < 0 { last } else { begin + last };
+        (begin.unsigned_abs(), last, usize::try_from(step).unwrap_or(1))
+    }
+}
+
+/// Usage of a container, headed and closed as Redis does.
+pub(super) fn print_help(mut reply: Reply<'_>, container: &str, lines: &[&str]) {
+    reply.array(lines.len() + 3);
+    reply.simple(&format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
+    for line in lines {
+        reply.simple(line);
+    }
+    reply.simple("HELP");
+    reply.simple("    Print this help.");
+}
+
+fn unknown_subcommand(row: &Row, args: &Args<'_>) -> ReplyError {
+    let word = args.word(1);
+    ReplyError::UnknownSubcommand {
+        command: row.full_name.to_ascii_uppercase().into(),
+        subcommand: String::from_utf8_lossy(&word[..word.len().min(128)]).into(),
+    }
+}
+
+fn args_of<'a>(buffer: &'a [u8], batch: &'a Batch, request: &Request) -> Args<'a> {
+    let first = request.first as usize;
+    Args::new(buffer, &batch.spans[first..first + request.count as usize], &batch.large)
+}

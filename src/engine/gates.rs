@@ -1,0 +1,132 @@
+//! What may refuse a command before it runs.
+//!
+//! First refusal wins, so the order is part of the protocol. A batch of a client with nothing
+//! special about it, on a server with nothing special going on, passes without looking at any of
+//! them: see [`Engine::is_guarded`].
+
+use crate::command::args::Args;
+use crate::command::spec::{DENY_OOM, LOADING, NO_AUTH, NO_MULTI, WRITE};
+use crate::protocol::error::ReplyError;
+
+use super::Engine;
+use super::client::{ClientFlags, ClientKey};
+use super::registry::RowIndex;
+
+/// How a gate lets a command pass, or not.
+pub(super) enum Verdict {
+    /// Goes on.
+    Pass,
+    /// Refused with this reply.
+    Refuse(ReplyError),
+    /// Stays in the connection's buffer until the client is resumed.
+    Hold,
+    /// Queued until EXEC.
+    Queue,
+}
+
+type Gate = fn(&Engine, ClientKey, RowIndex, &Args<'_>) -> Verdict;
+
+/// Arity comes before these, routing and permissions of keys will come between them.
+const GATES: &[Gate] = &[authenticated, within_memory, loaded, paused, multi_allowed, queued];
+
+impl Engine {
+    /// Whether any gate could refuse a command of this client.
+    pub(super) fn is_guarded(&self, key: ClientKey) -> bool {
+        const SPECIAL: u32 = ClientFlags::MULTI.0 | ClientFlags::PAUSED.0 | ClientFlags::BLOCKED.0;
+        let Some(client) = self.clients.get(key) else { return true };
+        !client.is_authenticated
+            || client.flags.has(ClientFlags(SPECIAL))
+            || self.config.maxmemory.0 != 0
+            || self.loading
+            || self.pause.is_some()
+    }
+
+    /// The first verdict that is not `Pass`.
+    pub(super) fn judge(&self, key: ClientKey, row: RowIndex, args: &Args<'_>) -> Verdict {
+        for gate in GATES {
+            match gate(self, key, row, args) {
+                Verdict::Pass => {}
+                verdict => return verdict,
+            }
+        }
+        Verdict::Pass
+    }
+}
+
+fn authenticated(engine: &Engine, key: ClientKey, row: RowIndex, _: &Args<'_>) -> Verdict {
+    let is_authenticated = engine.clients.get(key).is_some_and(|client| client.is_authenticated);
+    if is_authenticated || engine.registry.row(row).spec.flags.has(NO_AUTH) {
+        Verdict::Pass
+    } else {
+        Verdict::Refuse(ReplyError::NoAuth)
+    }
+}
+
+fn within_memory(engine: &Engine, key: ClientKey, row: RowIndex, _: &Args<'_>) -> Verdict {
+    if engine.config.maxmemory.0 == 0 || !engine.is_out_of_memory {
+        return Verdict::Pass;
+    }
+    let is_exec = &*engine.registry.row(row).full_name == "exec"
+        && engine.clients.get(key).and_then(|client| client.transaction.as_deref()).is_some_and(
+            |transaction| {
+                transaction
+                    .queue
+                    .iter()
+                    .any(|queued| engine.registry.row(queued.row).spec.flags.has(DENY_OOM))
+            },
+        );
+    if is_exec || engine.registry.row(row).spec.flags.has(DENY_OOM) {
+        Verdict::Refuse(ReplyError::OutOfMemory)
+    } else {
+        Verdict::Pass
+    }
+}
+
+fn loaded(engine: &Engine, _: ClientKey, row: RowIndex, _: &Args<'_>) -> Verdict {
+    if engine.loading && !engine.registry.row(row).spec.flags.has(LOADING) {
+        Verdict::Refuse(ReplyError::Loading)
+    } else {
+        Verdict::Pass
+    }
+}
+
+fn paused(engine: &Engine, key: ClientKey, row: RowIndex, _: &Args<'_>) -> Verdict {
+    let Some(pause) = engine.pause else { return Verdict::Pass };
+    let row = engine.registry.row(row);
+    if row.parent.is_none() && matches!(&*row.full_name, "exec") {
+        // A transaction is held back as a whole when anything in it would be.
+        let writes = engine.clients.get(key).and_then(|client| client.transaction.as_deref());
+        let writes = writes.is_some_and(|transaction| {
+            transaction.queue.iter().any(|queued| engine.may_replicate(queued.row))
+        });
+        return if writes || !pause.writes_only { Verdict::Hold } else { Verdict::Pass };
+    }
+    let in_multi =
+        engine.clients.get(key).is_some_and(|client| client.flags.has(ClientFlags::MULTI));
+    let is_client_command = row.full_name.starts_with("client");
+    let holds = if pause.writes_only {
+        !in_multi && (row.spec.flags.has(WRITE) || engine.row_may_replicate(row))
+    } else {
+        !in_multi && !is_client_command
+    };
+    if holds { Verdict::Hold } else { Verdict::Pass }
+}
+
+fn multi_allowed(engine: &Engine, key: ClientKey, row: RowIndex, _: &Args<'_>) -> Verdict {
+    let in_multi =
+        engine.clients.get(key).is_some_and(|client| client.flags.has(ClientFlags::MULTI));
+    if in_multi && engine.registry.row(row).spec.flags.has(NO_MULTI) {
+        Verdict::Refuse(ReplyError::NotInMulti)
+    } else {
+        Verdict::Pass
+    }
+}
+
+fn queued(engine: &Engine, key: ClientKey, row: RowIndex, _: &Args<'_>) -> Verdict {
+    let in_multi =
+        engine.clients.get(key).is_some_and(|client| client.flags.has(ClientFlags::MULTI));
+    let row = engine.registry.row(row);
+    let runs_at_once =
+        matches!(&*row.full_name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset");
+    if in_multi && !runs_at_once { Verdict::Queue } else { Verdict::Pass }
+}

@@ -1,0 +1,353 @@
+//! The single-threaded heart: clients and their conversations around the keyspace.
+//!
+//! A plain function of (now, input). The shell in `server` sets [`Engine::now`] once per turn,
+//! hands batches to [`Engine::serve`], sends what stands in the clients' outputs and performs the
+//! [`Effect`]s. No socket, no clock, no thread is known here; what a command must ask of the world
+//! at once goes through [`outside::Outside`].
+
+mod aftermath;
+pub mod client;
+pub mod context;
+pub mod dispatch;
+mod gates;
+pub mod outside;
+pub mod registry;
+pub mod stats;
+pub mod timers;
+mod transaction;
+mod watchers;
+
+mod connection;
+mod limits;
+mod monitor;
+mod slowlog;
+
+mod client_commands;
+mod client_filter;
+mod client_line;
+mod command_docs;
+mod command_info;
+
+mod config_commands;
+mod info;
+mod latency;
+mod memory;
+mod slow_commands;
+
+mod acl;
+mod admin;
+mod cluster_commands;
+mod debug;
+mod digest;
+mod lolwut;
+
+use crate::base::time::{Now, UnixMillis};
+use crate::command::context::DataLimits;
+use crate::command::spec::Command;
+use crate::config::Config;
+use crate::config::choices::EvictionPolicy;
+use crate::keyspace::Keyspace;
+use crate::protocol::reply::Output;
+
+use client::{ClientFlags, ClientKey, Clients, Pause};
+use latency::Latency;
+use outside::Outside;
+use registry::{EngineRun, Registry};
+use slowlog::SlowLog;
+use stats::Stats;
+use watchers::Watchers;
+
+/// Capacity that the shared output buffer keeps between batches.
+const SPARE_OUTPUT_BYTES: usize = 64 * 1024;
+
+/// The newest Redis whose core commands are all here: what `redis_version` and HELLO say.
+pub const REDIS_VERSION: &str = "8.0.0";
+
+/// Commands that need more than the keyspace, in the order they are listed.
+const TABLES: &[&[Command<EngineRun>]] = &[
+    connection::COMMANDS,
+    transaction::COMMANDS,
+    client_commands::COMMANDS,
+    command_info::COMMANDS,
+    config_commands::COMMANDS,
+    info::COMMANDS,
+    slow_commands::COMMANDS,
+    latency::COMMANDS,
+    memory::COMMANDS,
+    admin::COMMANDS,
+    acl::COMMANDS,
+    cluster_commands::COMMANDS,
+    debug::COMMANDS,
+];
+
+/// What the shell is to do after a turn, in this order.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// The client has output that it did not ask for itself.
+    Send(ClientKey),
+    /// The client has been told to go; what it has in its output is sent first unless it was cut.
+    Close(ClientKey),
+    /// The client may be read from again.
+    Resume(ClientKey),
+    /// The client is idle: its connection need not hold buffers.
+    Relax(ClientKey),
+    /// Directives have changed.
+    Configured,
+    /// The process ends.
+    Shutdown(Shutdown),
+}
+
+/// How SHUTDOWN was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shutdown {
+    /// Save even without save points; `Some(false)`: don't save.
+    pub save: Option<bool>,
+    /// Don't wait for lagging replicas.
+    pub now: bool,
+    /// Go even when saving fails.
+    pub force: bool,
+}
+
+/// What the engine is made from.
+#[derive(Debug)]
+pub struct Setup {
+    /// Directives.
+    pub config: Config,
+    /// Keys the hash and seeds the generator.
+    pub seed: u64,
+    /// 40 hexadecimal digits, new for every start.
+    pub run_id: String,
+    /// Process id.
+    pub pid: u32,
+    /// Path of the executable.
+    pub executable: String,
+    /// Path of the configuration file; empty without one.
+    pub config_file: String,
+    /// The world.
+    pub outside: Box<dyn Outside>,
+    /// The moment of the start.
+    pub now: Now,
+}
+
+/// The server without its sockets.
+#[derive(Debug)]
+pub struct Engine {
+    /// The turn's reading of the clocks.
+    pub now: Now,
+    /// Directives.
+    pub config: Config,
+    /// All data.
+    pub keyspace: Keyspace,
+    /// All connections.
+    pub clients: Clients,
+    /// All commands.
+    pub registry: Registry,
+    /// Counters.
+    pub stats: Stats,
+    /// What this server is.
+    pub identity: Identity,
+    outside: Box<dyn Outside>,
+    limits: DataLimits,
+    rng: fastrand::Rng,
+    effects: Vec<Effect>,
+    spare_output: Output,
+    slow_log: SlowLog,
+    latency: Latency,
+    watchers: Watchers,
+    monitors: Vec<ClientKey>,
+    held: Vec<ClientKey>,
+    pause: Option<Pause>,
+    loading: bool,
+    is_out_of_memory: bool,
+    expires_actively: bool,
+    housekeeping_paused: bool,
+    expire_budget: usize,
+    client_cursor: usize,
+    ticks: u64,
+    nanos_per_tick: u64,
+}
+
+/// What a server can say about itself without looking.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// 40 hexadecimal digits, new for every start.
+    pub run_id: String,
+    /// Process id.
+    pub pid: u32,
+    /// Path of the executable.
+    pub executable: String,
+    /// Path of the configuration file; empty without one.
+    pub config_file: String,
+    /// Names this server's history of changes to replicas: 40 hexadecimal digits.
+    pub replication_id: String,
+    /// The moment of the start.
+    pub started: Now,
+    /// Bytes in use when everything was set up.
+    pub memory_at_start: usize,
+}
+
+impl Engine {
+    /// An engine with an empty keyspace.
+    pub fn new(setup: Setup) -> Self {
+        let Setup { config, seed, run_id, pid, executable, config_file, mut outside, now } = setup;
+        let identity = Identity {
+            run_id,
+            pid,
+            executable,
+            config_file,
+            replication_id: hex_id(outside.as_mut()),
+            started: now,
+            memory_at_start: outside.memory_used(),
+        };
+        let mut engine = Self {
+            now,
+            keyspace: Keyspace::new(u16::try_from(config.databases).unwrap_or(u16::MAX), seed),
+            clients: Clients::default(),
+            registry: Registry::new(&config.renamed_commands),
+            stats: Stats::default(),
+            identity,
+            nanos_per_tick: outside.nanos_per_tick(),
+            outside,
+            limits: DataLimits {
+                bulk_len_max: 0,
+                lazy_user_del: false,
+                lazy_user_flush: false,
+                counts_frequency: false,
+            },
+            rng: fastrand::Rng::with_seed(seed.rotate_left(32)),
+            effects: Vec::new(),
+            spare_output: Output::default(),
+            slow_log: SlowLog::default(),
+            latency: Latency::default(),
+            watchers: Watchers::default(),
+            monitors: Vec::new(),
+            held: Vec::new(),
+            pause: None,
+            loading: false,
+            is_out_of_memory: false,
+            expires_actively: true,
+            housekeeping_paused: false,
+            expire_budget: timers::EXPIRE_BUDGET_AT_START,
+            client_cursor: 0,
+            ticks: 0,
+            config,
+        };
+        engine.obey_config();
+        engine
+    }
+
+    /// Copies out of the directives what the hot path reads.
+    pub(crate) fn obey_config(&mut self) {
+        self.limits = DataLimits {
+            bulk_len_max: usize::try_from(self.config.proto_max_bulk_len.0).unwrap_or(usize::MAX),
+            lazy_user_del: self.config.lazyfree_lazy_user_del,
+            lazy_user_flush: self.config.lazyfree_lazy_user_flush,
+            counts_frequency: matches!(
+                self.config.maxmemory_policy,
+                EvictionPolicy::AllkeysLfu | EvictionPolicy::VolatileLfu
+            ),
+        };
+        self.slow_log.obey(&self.config);
+        self.latency.obey(self.config.latency_monitor_threshold);
+        self.effects.push(Effect::Configured);
+    }
+
+    /// `proto-max-bulk-len`, bytes.
+    pub fn bulk_len_max(&self) -> usize {
+        self.limits.bulk_len_max
+    }
+
+    /// Bytes of a client's were received; what of them waits, and how much room is left.
+    pub fn count_received(
+        &mut self,
+        key: ClientKey,
+        received: usize,
+        waiting: usize,
+        free: usize,
+        aside: usize,
+    ) {
+        self.stats.bytes_in += received as u64;
+        if let Some(client) = self.clients.get_mut(key) {
+            client.bytes_in += received as u64;
+            client.query_bytes = waiting;
+            client.query_free_bytes = free;
+            client.args_bytes = aside;
+        }
+    }
+
+    /// A client holds more unserved bytes than it may.
+    pub fn query_limit_reached(&mut self, key: ClientKey) {
+        tracing::warn!(
+            "Closing client that reached max query buffer length: {}",
+            self.describe(key)
+        );
+        self.stats.query_limit_closings += 1;
+    }
+
+    /// Bytes of a client's output were sent. An output that is empty now lends its buffer to the
+    /// next batch.
+    pub fn count_sent(&mut self, key: ClientKey, sent: usize) {
+        self.stats.bytes_out += sent as u64;
+        self.stats.writes += 1;
+        let Some(client) = self.clients.get_mut(key) else { return };
+        client.bytes_out += sent as u64;
+        if client.output.is_empty() {
+            client.soft_limit_since = None;
+            let output = std::mem::take(&mut client.output);
+            self.recycle(output);
+        }
+    }
+
+    /// The earliest moment at which something is to be done, if any.
+    pub fn next_due(&self) -> Option<UnixMillis> {
+        // While clients are held back nothing expires, so that what they see stands still.
+        match self.pause_ends() {
+            None if self.expires_actively => self.keyspace.next_due(),
+            ends => ends,
+        }
+    }
+
+    /// Effects of this turn, in the order they must take place.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Whether there are effects to perform.
+    pub fn has_effects(&self) -> bool {
+        !self.effects.is_empty()
+    }
+
+    /// The client whose output is about to be sent.
+    pub fn output(&mut self, key: ClientKey) -> Option<&mut Output> {
+        let client = self.clients.get_mut(key)?;
+        client.flags.set(ClientFlags::ANNOUNCED, false);
+        Some(&mut client.output)
+    }
+
+    /// Tells the shell, once, that a client has output.
+    pub(crate) fn announce(&mut self, key: ClientKey) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        const KNOWN: ClientFlags = ClientFlags(ClientFlags::ANNOUNCED.0 | ClientFlags::RUNNING.0);
+        if !client.flags.has(KNOWN) {
+            client.flags.set(ClientFlags::ANNOUNCED, true);
+            self.effects.push(Effect::Send(key));
+        }
+    }
+
+    /// Lets a client go: at once, or when its output has been sent.
+    pub(crate) fn close(&mut self, key: ClientKey, at_once: bool) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        let flag = if at_once { ClientFlags::CLOSE_ASAP } else { ClientFlags::CLOSING };
+        if !client.flags.has(flag) {
+            client.flags.set(flag, true);
+            self.effects.push(Effect::Close(key));
+        }
+    }
+}
+
+/// Forty hexadecimal digits that nobody can foretell.
+fn hex_id(outside: &mut dyn Outside) -> String {
+    let mut digits: String = (0..3).map(|_| format!("{:016x}", outside.entropy())).collect();
+    digits.truncate(40);
+    digits
+}

@@ -1,0 +1,253 @@
+//! All commands of all layers under their names.
+//!
+//! Names are found without regard to case through a small open-addressed table; a container's
+//! subcommands through its own list. Statistics of a command live beside its row.
+
+use crate::command::context::{CmdResult, ReadCx, WriteCx};
+use crate::command::spec::{Command, DataRun, Flags, NONE, Spec};
+use crate::config::file::RenamedCommand;
+
+use super::context::EngineCx;
+use super::stats::CallStats;
+
+/// Handler of a command that needs more than the keyspace.
+pub type EngineHandler = fn(&mut EngineCx<'_>) -> CmdResult;
+
+/// What runs an engine command.
+#[derive(Clone, Copy, Debug)]
+pub enum EngineRun {
+    /// This function.
+    Engine(EngineHandler),
+    /// Prints the usage of its container.
+    Help(&'static [&'static str]),
+    /// Only its subcommands run.
+    Container,
+}
+
+/// What runs a row.
+#[derive(Clone, Copy, Debug)]
+pub enum Run {
+    /// Reads the keyspace.
+    Read(fn(&mut ReadCx<'_>) -> CmdResult),
+    /// May change the keyspace.
+    Write(fn(&mut WriteCx<'_>) -> CmdResult),
+    /// Works on the engine.
+    Engine(EngineHandler),
+    /// Prints the usage of its container.
+    Help(&'static [&'static str]),
+    /// Only its subcommands run.
+    Container,
+}
+
+/// Index of a row in the registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RowIndex(pub u16);
+
+/// A command as it is found at run time.
+#[derive(Debug)]
+pub struct Row {
+    /// What can be said without running it; flags are complete (`write`, `readonly` included).
+    pub spec: Spec,
+    /// What runs it.
+    pub run: Run,
+    /// Lower-case name, `container|sub` for subcommands.
+    pub full_name: Box<str>,
+    /// The container it belongs to.
+    pub parent: Option<RowIndex>,
+    /// Subcommands, in the order of declaration.
+    pub children: Vec<RowIndex>,
+    /// First key, last key (negative: from the end) and step; zeros without fixed positions.
+    pub first_last_step: (usize, isize, usize),
+    /// What its calls have cost.
+    pub stats: CallStats,
+}
+
+impl Row {
+    /// Whether it has subcommands. COMMAND does, and yet runs without any.
+    pub fn is_container(&self) -> bool {
+        !self.children.is_empty()
+    }
+}
+
+/// Slots of the name table; a power of two several times the number of commands.
+const SLOTS: usize = 2048;
+
+/// All commands.
+#[derive(Debug)]
+pub struct Registry {
+    rows: Vec<Row>,
+    slots: Box<[u16; SLOTS]>,
+    /// `rename-command`: new name in lower case to row; taken-away names are absent from `slots`.
+    top: Vec<RowIndex>,
+}
+
+const EMPTY: u16 = u16::MAX;
+
+impl Registry {
+    /// The commands of all families and of the engine, under the names that `renames` leaves them.
+    pub fn new(renames: &[RenamedCommand]) -> Self {
+        let mut registry =
+            Self { rows: Vec::new(), slots: Box::new([EMPTY; SLOTS]), top: Vec::new() };
+        for table in crate::families::TABLES {
+            for command in *table {
+                registry.add(command, |run| {
+                    let kind = match run {
+                        DataRun::Read(handler) => Run::Read(handler),
+                        DataRun::Write(handler) => Run::Write(handler),
+                        DataRun::Help(lines) => Run::Help(lines),
+                        DataRun::Container => Run::Container,
+                    };
+                    (kind, run.flags())
+                });
+            }
+        }
+        for table in super::TABLES {
+            for command in *table {
+                registry.add(command, |run| match run {
+                    EngineRun::Engine(handler) => (Run::Engine(handler), NONE),
+                    EngineRun::Help(lines) => (Run::Help(lines), NONE),
+                    EngineRun::Container => (Run::Container, NONE),
+                });
+            }
+        }
+        for index in registry.top.clone() {
+            let mut name = registry.row(index).full_name.to_string();
+            for rename in renames {
+                if rename.from.eq_ignore_ascii_case(name.as_bytes()) {
+                    name = String::from_utf8_lossy(&rename.to).to_ascii_lowercase();
+                }
+            }
+            if !name.is_empty() {
+                registry.publish(&name, index);
+            }
+        }
+        registry
+    }
+
+    fn add<R: Copy>(&mut self, command: &Command<R>, convert: impl Fn(R) -> (Run, Flags) + Copy) {
+        let parent = self.push(command, None, convert);
+        self.top.push(parent);
+        for subcommand in command.subcommands {
+            let child = self.push(subcommand, Some(parent), convert);
+            self.rows[usize::from(parent.0)].children.push(child);
+        }
+    }
+
+    fn push<R: Copy>(
+        &mut self,
+        command: &Command<R>,
+        parent: Option<RowIndex>,
+        convert: impl Fn(R) -> (Run, Flags),
+    ) -> RowIndex {
+        let (run, derived) = convert(command.run);
+        let mut spec = command.spec;
+        spec.flags = spec.flags.and(derived);
+        let own = spec.name.to_ascii_lowercase();
+        let full_name = match parent {
+            None => own,
+            Some(parent) => format!("{}|{own}", self.row(parent).full_name),
+        };
+        let index = RowIndex(u16::try_from(self.rows.len()).expect("a few hundred commands"));
+        self.rows.push(Row {
+            spec,
+            run,
+            full_name: full_name.into(),
+            parent,
+            children: Vec::new(),
+            first_last_step: Row::positions(&command.spec),
+            stats: CallStats::default(),
+        });
+        index
+    }
+
+    fn publish(&mut self, name: &str, index: RowIndex) {
+        let mut slot = slot_of(name.as_bytes());
+        while self.slots[slot] != EMPTY {
+            slot = (slot + 1) % SLOTS;
+        }
+        self.slots[slot] = index.0;
+        if *self.rows[usize::from(index.0)].full_name != *name {
+            self.rows[usize::from(index.0)].full_name = name.into();
+        }
+    }
+
+    /// The top-level command called `name`, in any case. O(1).
+    pub fn find(&self, name: &[u8]) -> Option<RowIndex> {
+        let mut slot = slot_of(name);
+        loop {
+            let index = self.slots[slot];
+            if index == EMPTY {
+                return None;
+            }
+            if self.rows[usize::from(index)].full_name.as_bytes().eq_ignore_ascii_case(name) {
+                return Some(RowIndex(index));
+            }
+            slot = (slot + 1) % SLOTS;
+        }
+    }
+
+    /// The subcommand of `parent` called `name`, in any case. O(subcommands).
+    pub fn find_child(&self, parent: RowIndex, name: &[u8]) -> Option<RowIndex> {
+        let children = &self.row(parent).children;
+        children
+            .iter()
+            .copied()
+            .find(|child| self.row(*child).spec.name.as_bytes().eq_ignore_ascii_case(name))
+    }
+
+    /// The command called `name`, where `container|sub` names a subcommand.
+    pub fn find_full(&self, name: &[u8]) -> Option<RowIndex> {
+        match name.iter().position(|byte| *byte == b'|') {
+            None => self.find(name),
+            Some(bar) => self.find_child(self.find(&name[..bar])?, &name[bar + 1..]),
+        }
+    }
+
+    /// A row.
+    pub fn row(&self, index: RowIndex) -> &Row {
+        &self.rows[usize::from(index.0)]
+    }
+
+    /// A row, to count into.
+    pub fn row_mut(&mut self, index: RowIndex) -> &mut Row {
+        &mut self.rows[usize::from(index.0)]
+    }
+
+    /// Commands that can be called, in the order of declaration.
+    pub fn commands(&self) -> impl Iterator<Item = RowIndex> {
+        self.top
+            .iter()
+            .copied()
+            .filter(|index| self.find(self.row(*index).full_name.as_bytes()) == Some(*index))
+    }
+
+    /// All rows, subcommands included.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// All rows, to reset their statistics.
+    pub fn rows_mut(&mut self) -> &mut [Row] {
+        &mut self.rows
+    }
+}
+
+/// Whether there is a command of this name, in any case.
+pub fn is_command(name: &[u8]) -> bool {
+    Registry::new(&[]).find(name).is_some()
+}
+
+/// Home slot of a name: its first and last bytes with the case bit set, and its length.
+fn slot_of(name: &[u8]) -> usize {
+    const FOLD: u64 = 0x2020_2020_2020_2020;
+    let mut head = [0; 8];
+    let taken = name.len().min(8);
+    head[..taken].copy_from_slice(&name[..taken]);
+    let mut tail = [0; 8];
+    tail[..taken].copy_from_slice(&name[name.len() - taken..]);
+    let head = u64::from_le_bytes(head) | FOLD;
+    let tail = u64::from_le_bytes(tail) | FOLD;
+    let mixed =
+        (head ^ tail.rotate_left(29) ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    usize::try_from(mixed >> 53).unwrap_or(0) % SLOTS
+}

@@ -1,0 +1,112 @@
+//! What happens by itself: expiry, client timeouts, rates, reaping. Each step has a budget.
+
+use crate::base::time::UnixMillis;
+
+use super::client::{ClientFlags, ClientKey};
+use super::latency::Delay;
+use super::{Effect, Engine};
+
+/// Keys that expire between two looks at the sockets, when little is due.
+const EXPIRE_BUDGET: usize = 512;
+/// Most keys that expire between two looks at the sockets, however many are due: about a
+/// millisecond's work.
+const EXPIRE_BUDGET_MAX: usize = 4096;
+/// Dead pages and entries freed per turn.
+const REAP_BUDGET: usize = 2048;
+/// Clients looked at per housekeeping.
+const CLIENTS_PER_TURN: usize = 2000;
+/// Milliseconds between two housekeepings.
+pub const HOUSEKEEPING_MS: u64 = 100;
+
+impl Engine {
+    /// Removes what is due. Returns when it wants to be called next, if anything has a deadline.
+    pub fn expire(&mut self) -> Option<UnixMillis> {
+        self.end_pause_when_due();
+        let now = self.now.unix_ms();
+        if !self.expires_actively || self.pause.is_some() {
+            return self.next_due();
+        }
+        let started = self.outside.ticks();
+        let left = self.keyspace.expire_due(now, self.expire_budget);
+        let nanos = self.nanos_between(started, self.outside.ticks());
+        self.stats.expire_nanos += nanos;
+        self.stats.expire_budgets_spent += u64::from(left > self.expire_budget);
+        self.note_delay(Delay::ExpireCycle, nanos);
+        self.react();
+        // What is late is worked off faster and faster, so that a burst is bounded in memory too.
+        self.expire_budget = if left > self.expire_budget {
+            (self.expire_budget * 2).min(EXPIRE_BUDGET_MAX)
+        } else {
+            EXPIRE_BUDGET
+        };
+        if left > 0 { Some(now) } else { self.keyspace.next_due() }
+    }
+
+    /// Everything that is done about ten times a second.
+    pub fn housekeep(&mut self) {
+        if self.housekeeping_paused {
+            return;
+        }
+        let now_us = self.now.monotonic.0;
+        self.stats.command_rate.sample(self.stats.commands, now_us);
+        self.stats.input_rate.sample(self.stats.bytes_in, now_us);
+        self.stats.output_rate.sample(self.stats.bytes_out, now_us);
+        self.stats.turn_rate.sample(self.stats.loop_turns, now_us);
+        self.stats.memory_peak = self.stats.memory_peak.max(self.outside.memory_used());
+        self.keyspace.reap(REAP_BUDGET);
+        self.end_pause_when_due();
+        self.visit_clients();
+    }
+
+    fn visit_clients(&mut self) {
+        let slots = self.clients.slot_count();
+        if slots == 0 {
+            return;
+        }
+        for _ in 0..slots.min(CLIENTS_PER_TURN) {
+            self.client_cursor = (self.client_cursor + 1) % slots;
+            let Ok(index) = u32::try_from(self.client_cursor) else { return };
+            let key = ClientKey(index);
+            let Some(client) = self.clients.get(key) else { continue };
+            let idle_us = self.now.monotonic.since(client.last_request);
+            let timeout_us = u64::from(self.config.timeout) * 1_000_000;
+            let is_exempt = client.flags.has(ClientFlags(
+                ClientFlags::MONITOR.0 | ClientFlags::BLOCKED.0 | ClientFlags::PAUSED.0,
+            ));
+            if timeout_us != 0 && idle_us > timeout_us && !is_exempt {
+                tracing::debug!("Closing idle client");
+                self.close(key, true);
+                continue;
+            }
+            self.check_output_limit(key);
+        }
+    }
+
+    /// Lets the held clients go on once the pause is over.
+    pub(crate) fn end_pause_when_due(&mut self) {
+        if self.pause.is_some_and(|pause| pause.until <= self.now.unix_ms()) {
+            self.unpause();
+        }
+    }
+
+    /// Ends CLIENT PAUSE.
+    pub(crate) fn unpause(&mut self) {
+        self.pause = None;
+        for key in std::mem::take(&mut self.held) {
+            if let Some(client) = self.clients.get_mut(key)
+                && client.flags.has(ClientFlags::PAUSED)
+            {
+                client.flags.set(ClientFlags::PAUSED, false);
+                self.effects.push(Effect::Resume(key));
+            }
+        }
+    }
+
+    /// When the pause ends, for the shell's timer.
+    pub fn pause_ends(&self) -> Option<UnixMillis> {
+        self.pause.map(|pause| pause.until)
+    }
+}
+
+/// Budget a new engine starts with.
+pub(super) const EXPIRE_BUDGET_AT_START: usize = EXPIRE_BUDGET;

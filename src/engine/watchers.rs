@@ -1,0 +1,106 @@
+//! Who watches which key: the journal's facts become a flag of the client, which EXEC heeds.
+
+use std::collections::BTreeMap;
+
+use crate::keyspace::DbIndex;
+use crate::keyspace::journal::{EXPIRED, FLUSHED, Record, SWAPPED};
+
+use super::Engine;
+use super::client::{ClientFlags, ClientKey};
+
+/// Clients by the keys they watch.
+#[derive(Debug, Default)]
+pub(super) struct Watchers {
+    keys: BTreeMap<DbIndex, BTreeMap<Box<[u8]>, Vec<ClientKey>>>,
+}
+
+impl Watchers {
+    /// Whether nobody watches anything.
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// How many keys are watched by somebody.
+    pub(super) fn key_count(&self) -> usize {
+        self.keys.values().map(BTreeMap::len).sum()
+    }
+
+    /// `client` watches `key` from now on. O(log watched keys).
+    pub(super) fn add(&mut self, db: DbIndex, key: &[u8], client: ClientKey) {
+        self.keys.entry(db).or_default().entry(key.into()).or_default().push(client);
+    }
+
+    /// `client` watches `key` no longer. O(log watched keys + watchers of the key).
+    pub(super) fn remove(&mut self, db: DbIndex, key: &[u8], client: ClientKey) {
+        let Some(keys) = self.keys.get_mut(&db) else { return };
+        if let Some(clients) = keys.get_mut(key) {
+            clients.retain(|watcher| *watcher != client);
+            if clients.is_empty() {
+                keys.remove(key);
+            }
+        }
+        if keys.is_empty() {
+            self.keys.remove(&db);
+        }
+    }
+
+    /// Watchers of one key.
+    fn of(&self, db: DbIndex, key: &[u8]) -> &[ClientKey] {
+        self.keys.get(&db).and_then(|keys| keys.get(key)).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Engine {
+    /// A fact for those who watch.
+    pub(super) fn tell_watchers(&mut self, record: &Record<'_>) {
+        if self.watchers.is_empty() {
+            return;
+        }
+        match record.event {
+            FLUSHED => self.tell_watchers_of(record.db, |_, existed, _| existed),
+            // A key that is in neither of two exchanged databases has not changed.
+            SWAPPED => self.tell_watchers_of(record.db, |engine, existed, key| {
+                let now = engine.now.unix_ms();
+                existed || engine.keyspace.reader(record.db, now).kind(key).is_some()
+            }),
+            event => {
+                for client in self.watchers.of(record.db, record.key).to_vec() {
+                    // What was over its time when WATCH looked was already gone for the client.
+                    if event != EXPIRED || self.existed(client, record.db, record.key) {
+                        self.soil(client);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Flags the watchers of those keys of a database that `concerns` picks.
+    fn tell_watchers_of(&mut self, db: DbIndex, concerns: impl Fn(&Self, bool, &[u8]) -> bool) {
+        let Some(keys) = self.watchers.keys.get(&db) else { return };
+        let mut found = Vec::new();
+        for (key, clients) in keys {
+            for client in clients {
+                if concerns(self, self.existed(*client, db, key), key) {
+                    found.push(*client);
+                }
+            }
+        }
+        for client in found {
+            self.soil(client);
+        }
+    }
+
+    fn existed(&self, client: ClientKey, db: DbIndex, key: &[u8]) -> bool {
+        let transaction = self.clients.get(client).and_then(|client| client.transaction.as_deref());
+        transaction.is_some_and(|transaction| {
+            let mut watched = transaction.watched.iter();
+            watched.any(|watched| watched.existed && watched.db == db && *watched.key == *key)
+        })
+    }
+
+    fn soil(&mut self, client: ClientKey) {
+        if let Some(client) = self.clients.get_mut(client) {
+            client.flags.set(ClientFlags::DIRTY_CAS, true);
+        }
+    }
+}

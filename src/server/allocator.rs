@@ -1,0 +1,183 @@
+//! The allocator: jemalloc under a layer that counts what it has handed out.
+//!
+//! Each thread counts in a slot of its own, so the hot path touches no shared cache line; the sum
+//! over all slots is the truth. A slot outlives its thread: what one thread allocates another may
+//! free, and only the sum means anything.
+//!
+//! 1. Alignments above 8 are passed on explicitly. jemalloc is built with size classes 8 bytes
+//!    apart, so a plain allocation promises no more than 8.
+
+#![allow(unsafe_code, reason = "a global allocator is an unsafe interface")]
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::cell::Cell;
+use std::ffi::{c_char, c_int, c_void};
+use std::ptr::{self, null_mut};
+use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed};
+
+use tikv_jemalloc_sys as jemalloc;
+
+/// Threads that count without sharing; those beyond share the last slot.
+const SLOTS: usize = 64;
+
+/// jemalloc behind the counting layer.
+#[derive(Debug)]
+pub struct CountingAllocator;
+
+#[repr(align(128))]
+struct Slot(AtomicIsize);
+
+static COUNTS: [Slot; SLOTS] = [const { Slot(AtomicIsize::new(0)) }; SLOTS];
+static NEXT_SLOT: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    static SLOT: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+/// Bytes handed out and not yet given back, size classes included. O(slots).
+pub fn bytes_used() -> usize {
+    let sum: isize = COUNTS.iter().map(|slot| slot.0.load(Relaxed)).sum();
+    usize::try_from(sum).unwrap_or(0)
+}
+
+fn count(bytes: isize) {
+    let index = SLOT.with(|slot| {
+        if slot.get() == usize::MAX {
+            slot.set(NEXT_SLOT.fetch_add(1, Relaxed).min(SLOTS - 1));
+        }
+        slot.get()
+    });
+    let slot = &COUNTS[index].0;
+    if index < SLOTS - 1 {
+        // Nobody else writes here, so no read-modify-write is needed.
+        slot.store(slot.load(Relaxed).wrapping_add(bytes), Relaxed);
+    } else {
+        slot.fetch_add(bytes, Relaxed);
+    }
+}
+
+fn flags_of(layout: Layout) -> c_int {
+    if layout.align() <= 8 {
+        0
+    } else {
+        c_int::try_from(layout.align().trailing_zeros()).unwrap_or(0)
+    }
+}
+
+/// Bytes that an allocation of `layout` really takes.
+fn class_of(layout: Layout, flags: c_int) -> isize {
+    // SAFETY: `nallocx` only computes; the size is not zero, see the callers.
+    isize::try_from(unsafe { jemalloc::nallocx(layout.size(), flags) }).unwrap_or(isize::MAX)
+}
+
+// SAFETY: memory comes from and goes back to jemalloc with the layout's size and alignment; the
+// counting touches only atomics and a const-initialised thread-local without destructor.
+unsafe impl GlobalAlloc for CountingAllocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let flags = flags_of(layout);
+        // SAFETY: the caller passes a layout of non-zero size.
+        let memory = unsafe { jemalloc::mallocx(layout.size(), flags) };
+        if !memory.is_null() {
+            count(class_of(layout, flags));
+        }
+        memory.cast()
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        let flags = flags_of(layout);
+        // SAFETY: as in `alloc`.
+        let memory = unsafe { jemalloc::mallocx(layout.size(), flags | jemalloc::MALLOCX_ZERO) };
+        if !memory.is_null() {
+            count(class_of(layout, flags));
+        }
+        memory.cast()
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        let flags = flags_of(layout);
+        count(-class_of(layout, flags));
+        // SAFETY: the caller passes what `alloc` returned for this layout.
+        unsafe { jemalloc::sdallocx(memory.cast(), layout.size(), flags) };
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        let flags = flags_of(layout);
+        // SAFETY: the caller passes what `alloc` returned for this layout, and a non-zero size.
+        let moved = unsafe { jemalloc::rallocx(memory.cast(), new_size, flags) };
+        if !moved.is_null()
+            && let Ok(new) = Layout::from_size_align(new_size, layout.align())
+        {
+            count(class_of(new, flags) - class_of(layout, flags));
+        }
+        moved.cast()
+    }
+}
+
+/// Reads a `size_t` statistic of jemalloc; 0 when it is not known.
+pub fn statistic(name: &'static std::ffi::CStr) -> usize {
+    let mut value = 0_usize;
+    let mut size = size_of::<usize>();
+    // SAFETY: the name is a C string; out pointer and its size agree.
+    let failed = unsafe {
+        jemalloc::mallctl(name.as_ptr(), (&raw mut value).cast(), &raw mut size, null_mut(), 0)
+    };
+    if failed == 0 { value } else { 0 }
+}
+
+/// Name and version.
+pub fn name() -> String {
+    let mut version: *const c_char = ptr::null();
+    let mut size = size_of::<*const c_char>();
+    // SAFETY: the name is a C string; out pointer and its size agree.
+    let failed = unsafe {
+        jemalloc::mallctl(
+            c"version".as_ptr(),
+            (&raw mut version).cast(),
+            &raw mut size,
+            null_mut(),
+            0,
+        )
+    };
+    if failed != 0 || version.is_null() {
+        return "jemalloc".to_owned();
+    }
+    // SAFETY: jemalloc gave a C string that lives as long as the process.
+    let text = unsafe { std::ffi::CStr::from_ptr(version) }.to_string_lossy();
+    let number = text.split('-').next().unwrap_or_default();
+    format!("jemalloc-{number}")
+}
+
+/// Makes the statistics current.
+pub fn refresh() {
+    let mut epoch = 1_u64;
+    // SAFETY: "epoch" takes a u64 in.
+    unsafe {
+        jemalloc::mallctl(c"epoch".as_ptr(), null_mut(), null_mut(), (&raw mut epoch).cast(), 8);
+    }
+}
+
+/// Gives all free pages of all arenas back to the kernel.
+pub fn purge() {
+    // 4096 is MALLCTL_ARENAS_ALL.
+    // SAFETY: the control takes no argument.
+    unsafe {
+        jemalloc::mallctl(c"arena.4096.purge".as_ptr(), null_mut(), null_mut(), null_mut(), 0);
+    }
+}
+
+/// jemalloc's report, as MEMORY MALLOC-STATS prints it.
+pub fn report() -> String {
+    unsafe extern "C" fn append(target: *mut c_void, text: *const c_char) {
+        // SAFETY: `target` is the vector below, `text` a C string, both alive during the call.
+        unsafe {
+            let text = std::ffi::CStr::from_ptr(text);
+            (*target.cast::<Vec<u8>>()).extend_from_slice(text.to_bytes());
+        }
+    }
+    let mut text = Vec::<u8>::new();
+    // SAFETY: the callback gets our vector back as its first argument and outlives no call.
+    unsafe {
+        jemalloc::malloc_stats_print(Some(append), (&raw mut text).cast(), ptr::null());
+    }
+    String::from_utf8_lossy(&text).into_owned()
+}

@@ -1,0 +1,100 @@
+//! The process: limits, identifiers, signals' dispositions, pid file, background.
+
+#![allow(unsafe_code, reason = "limits, fork and random bits come from C interfaces")]
+
+use std::io;
+
+/// Descriptors the server needs beside its clients'.
+const RESERVED_DESCRIPTORS: u64 = 32;
+
+/// Raises the limit of open files so that `clients` fit; returns how many clients fit.
+pub(super) fn raise_descriptor_limit(clients: u64) -> u64 {
+    let wanted = clients.saturating_add(RESERVED_DESCRIPTORS);
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: plain structures in and out.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) != 0 {
+            return clients;
+        }
+        if limit.rlim_cur >= wanted {
+            return clients;
+        }
+        let mut best = wanted;
+        while best > limit.rlim_cur {
+            let asked = libc::rlimit { rlim_cur: best, rlim_max: limit.rlim_max.max(best) };
+            if libc::setrlimit(libc::RLIMIT_NOFILE, &raw const asked) == 0 {
+                return best.saturating_sub(RESERVED_DESCRIPTORS).min(clients);
+            }
+            best = best.saturating_sub(16);
+        }
+    }
+    limit.rlim_cur.saturating_sub(RESERVED_DESCRIPTORS).min(clients)
+}
+
+/// Random bits from the kernel.
+pub(super) fn entropy() -> u64 {
+    let mut bytes = [0_u8; 8];
+    // SAFETY: the buffer has the length that is passed.
+    let got = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    if got == 8 {
+        u64::from_ne_bytes(bytes)
+    } else {
+        // Only a kernel without getrandom comes here: the address of a local and the time differ.
+        u64::from(std::process::id()).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            ^ (&raw const bytes).addr() as u64
+    }
+}
+
+/// Name, release and machine of the operating system.
+pub(super) fn system() -> String {
+    // SAFETY: an all-zero structure is valid, and the call fills it with C strings.
+    let names = unsafe {
+        let mut names: libc::utsname = std::mem::zeroed();
+        libc::uname(&raw mut names);
+        names
+    };
+    let text = |field: &[libc::c_char]| {
+        let bytes = field.iter().map(|byte| byte.cast_unsigned()).take_while(|byte| *byte != 0);
+        String::from_utf8_lossy(&bytes.collect::<Vec<u8>>()).into_owned()
+    };
+    format!("{} {} {}", text(&names.sysname), text(&names.release), text(&names.machine))
+}
+
+/// Forty hexadecimal digits, new every time.
+pub(super) fn run_id() -> String {
+    let mut digits = format!("{:016x}{:016x}{:016x}", entropy(), entropy(), entropy());
+    digits.truncate(40);
+    digits
+}
+
+/// Writing to a connection that has gone must be an error, not the end of the process.
+pub(super) fn ignore_broken_pipes() {
+    // SAFETY: sets dispositions before any other thread runs.
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+        libc::signal(libc::SIGHUP, libc::SIG_IGN);
+    }
+}
+
+/// Goes on in the background, detached from the terminal. The parent exits with 0.
+pub(super) fn daemonize() -> io::Result<()> {
+    // SAFETY: called before any thread is started, so the child is whole.
+    unsafe {
+        match libc::fork() {
+            -1 => return Err(io::Error::last_os_error()),
+            0 => {}
+            _ => libc::_exit(0),
+        }
+        libc::setsid();
+        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
+        if null >= 0 {
+            for stream in 0..=2 {
+                libc::dup2(null, stream);
+            }
+            if null > 2 {
+                libc::close(null);
+            }
+        }
+    }
+    Ok(())
+}

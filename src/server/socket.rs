@@ -1,0 +1,95 @@
+//! A connected stream, whatever it runs over.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+
+use bytes::BufMut;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::protocol::reply::Output;
+
+/// Slices of one vectored write.
+const SLICES_MAX: usize = 64;
+
+/// A stream on its way to the thread that will own it.
+#[derive(Debug)]
+pub(super) enum Fresh {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+/// TCP or unix.
+#[derive(Debug)]
+pub(super) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Socket {
+    /// Registers a stream with this thread's reactor.
+    pub(super) fn from_fresh(stream: Fresh) -> io::Result<Self> {
+        Ok(match stream {
+            Fresh::Tcp(stream) => Self::Tcp(TcpStream::from_std(stream)?),
+            Fresh::Unix(stream) => Self::Unix(UnixStream::from_std(stream)?),
+        })
+    }
+
+    /// Appends what has arrived to `buffer`, within its spare capacity. 0 is the end.
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let before = buffer.filled().len();
+        match self {
+            Self::Tcp(stream) => ready!(Pin::new(stream).poll_read(cx, buffer))?,
+            Self::Unix(stream) => ready!(Pin::new(stream).poll_read(cx, buffer))?,
+        }
+        Poll::Ready(Ok(buffer.filled().len() - before))
+    }
+
+    /// Appends what has arrived to `bytes`, within its capacity and at most `limit`. 0 is the end.
+    pub(super) fn poll_append(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &mut Vec<u8>,
+        limit: usize,
+    ) -> Poll<io::Result<usize>> {
+        let mut target = bytes.limit(limit);
+        match self {
+            Self::Tcp(stream) => pin!(stream.read_buf(&mut target)).poll(cx),
+            Self::Unix(stream) => pin!(stream.read_buf(&mut target)).poll(cx),
+        }
+    }
+
+    /// Sends as much of `output` as the socket takes, in one system call.
+    pub(super) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        output: &mut Output,
+    ) -> Poll<io::Result<usize>> {
+        let sent = if let Some(bytes) = output.as_plain() {
+            match self {
+                Self::Tcp(stream) => ready!(Pin::new(stream).poll_write(cx, bytes))?,
+                Self::Unix(stream) => ready!(Pin::new(stream).poll_write(cx, bytes))?,
+            }
+        } else {
+            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+            let mut count = 0;
+            for (slot, slice) in slices.iter_mut().zip(output.slices()) {
+                *slot = IoSlice::new(slice);
+                count += 1;
+            }
+            let slices = &slices[..count];
+            match self {
+                Self::Tcp(stream) => ready!(Pin::new(stream).poll_write_vectored(cx, slices))?,
+                Self::Unix(stream) => ready!(Pin::new(stream).poll_write_vectored(cx, slices))?,
+            }
+        };
+        output.advance(sent);
+        Poll::Ready(Ok(sent))
+    }
+}

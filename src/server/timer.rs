@@ -1,0 +1,57 @@
+//! What happens without anybody asking: expiry when it is due, housekeeping ten times a second.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::engine::timers::HOUSEKEEPING_MS;
+
+use super::host::SharedHost;
+
+/// Housekeeping, for ever.
+pub(super) async fn housekeeping(host: SharedHost) {
+    let mut beat = interval(Duration::from_millis(HOUSEKEEPING_MS));
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        beat.tick().await;
+        let mut host = host.borrow_mut();
+        host.begin_turn();
+        host.engine.housekeep();
+        host.end_turn();
+    }
+}
+
+/// Removes keys when they are due: sleeps until the earliest deadline, or until an earlier one
+/// turns up. Between two portions of a burst the sockets are looked at.
+pub(super) async fn expiry(host: SharedHost) {
+    let timer = Rc::clone(&host.borrow().timer);
+    loop {
+        let (wait, is_late) = {
+            let mut host = host.borrow_mut();
+            host.begin_turn();
+            let due = host.engine.expire();
+            host.timer_due = due;
+            host.end_turn();
+            let now = host.engine.now.unix_ms();
+            match due {
+                None => (None, false),
+                Some(due) if due <= now => (None, true),
+                Some(due) => (u64::try_from(due.0 - now.0).ok(), false),
+            }
+        };
+        if is_late {
+            tokio::task::yield_now().await;
+            continue;
+        }
+        match wait {
+            None => timer.notified().await,
+            Some(millis) => {
+                tokio::select! {
+                    () = sleep(Duration::from_millis(millis)) => {}
+                    () = timer.notified() => {}
+                }
+            }
+        }
+    }
+}
