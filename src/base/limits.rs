@@ -27,6 +27,10 @@ pub const UNTRUSTED_WORDS_MAX: i64 = 10;
 /// Bytes of a word before authentication. As in Redis.
 pub const UNTRUSTED_BULK_MAX: usize = 16 * 1024;
 
+/// Bytes of unsent replies that a client may have before it is authenticated: refusals of a whole
+/// pipeline fit, somebody who never reads is cut off.
+pub const UNTRUSTED_OUTPUT_MAX: u64 = 17 * 1024;
+
 /// Bytes of unsent replies from which on a connection is not read. A client that sends its whole
 /// pipeline before it reads any reply must get that far (such clients exist, and Redis buffers for
 /// them), one that never reads must not get farther.

@@ -126,12 +126,11 @@ fn find(key: &Key, args: &Args<'_>) -> Found {
 fn seek(keyword: &str, from: i32, args: &Args<'_>) -> Option<usize> {
     let count = args.word_count();
     let is_it = |index: &usize| args.word(*index).eq_ignore_ascii_case(keyword.as_bytes());
-    match usize::try_from(from) {
-        Ok(from) => (from..count.saturating_sub(1)).find(is_it),
-        Err(_) => {
-            let from = count.checked_sub(from.unsigned_abs() as usize)?;
-            (2..=from).rev().find(is_it)
-        }
+    if let Ok(from) = usize::try_from(from) {
+        (from..count.saturating_sub(1)).find(is_it)
+    } else {
+        let from = count.checked_sub(from.unsigned_abs() as usize)?;
+        (2..=from).rev().find(is_it)
     }
 }
 
@@ -185,10 +184,10 @@ mod tests {
     #[test]
     fn keywords_are_sought_from_either_end() {
         const STREAMS: &[Key] = &[Key::after("STREAMS", 1, RO).through(-1, 1, 2)];
+        const BACKWARDS: &[Key] = &[Key::after("KEYS", -2, RO).through(-1, 1, 0)];
         check(STREAMS, "x count 1 streams a b 1 2", Some(&[4, 5]));
         check(STREAMS, "x count 1", Some(&[]));
         check(STREAMS, "x a streams", Some(&[]));
-        const BACKWARDS: &[Key] = &[Key::after("KEYS", -2, RO).through(-1, 1, 0)];
         check(BACKWARDS, "x h 1 keys 0 9 keys a b", Some(&[7, 8]));
     }
 }

@@ -138,20 +138,20 @@ flags! {
     ONLY_SENTINEL = 16, "only_sentinel";
     /// Known to a Sentinel too.
     SENTINEL = 17, "sentinel";
+    /// May be called without any key.
+    NO_MANDATORY_KEYS = 24, "no_mandatory_keys";
     /// Key positions depend on the arguments.
     MOVABLE_KEYS = 18, "movablekeys";
-    /// Allowed while a script is busy.
-    ALLOW_BUSY = 19, "allow_busy";
     /// Not inside MULTI.
     NO_MULTI = 20, "no_multi";
+    /// Allowed while a script is busy.
+    ALLOW_BUSY = 19, "allow_busy";
     /// Not while an asynchronous load runs.
     NO_ASYNC_LOADING = 21, "no_async_loading";
     /// Keys need not be declared.
     TOUCHES_ARBITRARY_KEYS = 22, "touches_arbitrary_keys";
     /// Concerns all databases.
     ALL_DBS = 23, "all_dbs";
-    /// May be called without any key.
-    NO_MANDATORY_KEYS = 24, "no_mandatory_keys";
 }
 
 /// Nothing in particular.

@@ -11,6 +11,7 @@ use crate::protocol::error::ReplyError;
 
 use super::Engine;
 use super::context::EngineCx;
+use super::digest::hex;
 use super::registry::EngineRun::{self, Container, Engine as Run, Help};
 
 /// Commands of this file.
@@ -186,7 +187,7 @@ fn acl_genpass(cx: &mut EngineCx<'_>) -> CmdResult {
     let length = usize::try_from(bits).unwrap_or(0).div_ceil(4);
     let mut digits = String::with_capacity(length + 16);
     while digits.len() < length {
-        digits.push_str(&format!("{:016x}", cx.engine.outside.entropy()));
+        digits.push_str(&hex(&cx.engine.outside.entropy().to_be_bytes()));
     }
     digits.truncate(length);
     cx.reply.bulk(digits.as_bytes());
@@ -219,6 +220,6 @@ impl Engine {
             return None;
         }
         let hash = Sha256::digest(&self.config.requirepass.0);
-        Some(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+        Some(hex(&hash))
     }
 }

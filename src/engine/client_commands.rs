@@ -55,7 +55,7 @@ pub(super) const COMMANDS: &[Command<EngineRun>] =
                 .args(&[one_of(
                     "filter",
                     &[
-                        text("old-format").deprecated("2.8.12"),
+                        text("old-format").display("ip:port").deprecated("2.8.12"),
                         one_of(
                             "new-format",
                             &[
@@ -74,8 +74,12 @@ pub(super) const COMMANDS: &[Command<EngineRun>] =
                                 .optional()
                                 .since("2.8.12"),
                                 text("username").token("USER").optional(),
-                                text("addr").token("ADDR").optional(),
-                                text("laddr").token("LADDR").optional().since("6.2.0"),
+                                text("addr").display("ip:port").token("ADDR").optional(),
+                                text("laddr")
+                                    .display("ip:port")
+                                    .token("LADDR")
+                                    .optional()
+                                    .since("6.2.0"),
                                 one_of("skipme", &[pure("yes", "YES"), pure("no", "NO")])
                                     .token("SKIPME")
                                     .optional(),
@@ -498,6 +502,7 @@ pub(super) fn client_caching(_: &mut EngineCx<'_>) -> CmdResult {
 
 /// Options of CLIENT TRACKING.
 #[derive(Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a word of its own")]
 struct TrackingOptions {
     broadcasts: bool,
     has_prefix: bool,

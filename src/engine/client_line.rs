@@ -44,7 +44,7 @@ pub(super) struct Caller {
 const LETTERS: &[(ClientFlags, u8)] = &[
     (ClientFlags::MONITOR, b'O'),
     (ClientFlags::MULTI, b'x'),
-    (ClientFlags::BLOCKED, b'b'),
+    (ClientFlags(ClientFlags::BLOCKED.0 | ClientFlags::PAUSED.0), b'b'),
     (ClientFlags::DIRTY_CAS, b'd'),
     (ClientFlags::CLOSING, b'c'),
     (ClientFlags::CLOSE_ASAP, b'A'),

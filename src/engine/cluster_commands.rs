@@ -112,7 +112,7 @@ pub(super) const COMMANDS: &[Command<EngineRun>] = &[
                 .doc("3.0.0", "Sets the epoch of a new node.", "O(1)"),
             Command::new("SETSLOT", at_least(4), Group::Cluster, Run(refuse))
                 .flags(ADMIN.and(STALE).and(NO_ASYNC_LOADING))
-                .args(&[integer("slot"), one_of("subcommand", &[text("importing").token("IMPORTING"), text("migrating").token("MIGRATING"), text("node").token("NODE"), pure("stable", "STABLE")])])
+                .args(&[integer("slot"), one_of("subcommand", &[text("importing").display("node-id").token("IMPORTING"), text("migrating").display("node-id").token("MIGRATING"), text("node").display("node-id").token("NODE"), pure("stable", "STABLE")])])
                 .doc("3.0.0", "Changes what happens with a slot.", "O(1)"),
             Command::new("SHARDS", exactly(2), Group::Cluster, Run(refuse))
                 .flags(LOADING.and(STALE))

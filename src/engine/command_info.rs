@@ -5,8 +5,8 @@ use crate::command::args::Args;
 use crate::command::context::{CmdResult, Flow};
 use crate::command::keys::KeyUse;
 use crate::command::spec::{
-    Begin, Command, FLAG_NAMES, Find, Group, Key, LOADING, NO_MANDATORY_KEYS, STALE, at_least,
-    exactly, one_of, pattern, text,
+    Begin, Command, FLAG_NAMES, Find, Group, Key, LOADING, NO_MANDATORY_KEYS, SENTINEL, STALE,
+    at_least, exactly, one_of, pattern, text,
 };
 use crate::protocol::error::ReplyError;
 use crate::protocol::reply::Reply;
@@ -148,7 +148,7 @@ fn command_info(cx: &mut EngineCx<'_>) -> CmdResult {
     for name in names {
         match cx.engine.registry.find_full(name) {
             Some(row) => describe(cx.engine, row, &mut cx.reply),
-            None => cx.reply.null_array(),
+            None => cx.reply.null(),
         }
     }
     Ok(Flow::Replied)
@@ -276,8 +276,12 @@ fn describe(engine: &Engine, index: RowIndex, reply: &mut Reply<'_>) {
     reply.bulk(row.full_name.as_bytes());
     reply.int(i64::from(row.spec.arity.signed()));
 
-    let flags: Vec<&str> =
-        FLAG_NAMES.iter().filter(|(flag, _)| row.spec.flags.has(*flag)).map(|(_, n)| *n).collect();
+    let flags: Vec<&str> = FLAG_NAMES
+        .iter()
+        // Which commands a Sentinel has is not shown by Redis either.
+        .filter(|(flag, _)| *flag != SENTINEL && row.spec.flags.has(*flag))
+        .map(|(_, name)| *name)
+        .collect();
     reply.set(flags.len());
     for flag in flags {
         reply.simple(flag);

@@ -8,6 +8,7 @@ use crate::config::Field;
 use crate::config::change::Permission;
 use crate::config::choices::Enabled;
 use crate::config::rewrite::{self, Extent};
+use crate::config::row::Effect;
 use crate::protocol::error::ReplyError;
 
 use super::Engine;
@@ -88,6 +89,12 @@ fn config_set(cx: &mut EngineCx<'_>) -> CmdResult {
     let changes = engine.config.set(&pairs, permission)?;
     if let Err((field, why)) = engine.outside.apply(&engine.config, changes.fields()) {
         return Err(changes.undo(&mut engine.config, field, &why));
+    }
+    for field in changes.fields() {
+        let directive = field.directive();
+        if directive.effect() != Effect::Acts {
+            tracing::warn!("CONFIG SET {} has no effect in this version.", directive.name());
+        }
     }
     if changes.touch(Field::dir) {
         engine.config.dir = engine.outside.working_dir();

@@ -19,7 +19,7 @@ pub(super) const COMMANDS: &[Command<EngineRun>] =
     &[Command::new("DEBUG", at_least(2), Group::Server, Run(debug))
         .flags(ADMIN.and(NOSCRIPT).and(LOADING).and(STALE))
         .doc_flags(&["syscmd"])
-        .doc("1.0.0", "Holds what tests and developers need.", "")];
+        .doc("1.0.0", "Holds what tests and developers need.", "Depends on subcommand.")];
 
 const HELP: &[&str] = &[
     "ASSERT, OOM, PANIC, SEGFAULT",
@@ -267,7 +267,7 @@ fn populate(cx: &mut EngineCx<'_>) -> CmdResult {
 fn quicklist_packed_threshold(cx: &mut EngineCx<'_>) -> CmdResult {
     let word = cx.args.bytes()?;
     let bytes = crate::config::kinds::memory(word);
-    if !bytes.is_some_and(|bytes| bytes <= 4 << 30) {
+    if bytes.is_none_or(|bytes| bytes > 4 << 30) {
         return Err(ReplyError::Fixed(
             "ERR argument must be a memory value bigger than 1 and smaller than 4gb",
         ));
@@ -294,7 +294,10 @@ fn protocol(cx: &mut EngineCx<'_>) -> CmdResult {
     match kind.as_slice() {
         b"string" => reply.bulk(b"Hello World"),
         b"integer" => reply.int(12345),
-        b"double" => reply.double(3.141),
+        b"double" => {
+            #[allow(clippy::approx_constant, reason = "clients expect these digits")]
+            reply.double(3.141);
+        }
         b"bignum" => reply.big_number("1234567999999999999999999999999999999"),
         b"null" => reply.null(),
         b"array" | b"set" => {

@@ -2,7 +2,7 @@
 
 use crate::command::args::Args;
 use crate::command::context::{CmdResult, Flow, ReadCx, WriteCx};
-use crate::command::spec::{FAST, Find, MAY_REPLICATE, WRITE};
+use crate::command::spec::{Begin, FAST, Find, MAY_REPLICATE, Spec, WRITE};
 use crate::protocol::error::ReplyError;
 use crate::protocol::reply::{Output, Reply};
 use crate::protocol::request::{Batch, Request};
@@ -295,6 +295,11 @@ impl Engine {
                 handler(&mut WriteCx { args, reply, keys, limits: self.limits, rng: &mut self.rng })
             }
             Run::Engine(handler) => {
+                let mut args = args;
+                if self.registry.row(index).parent.is_some() {
+                    // A subcommand's own words come behind its name.
+                    args.seek(2);
+                }
                 handler(&mut EngineCx { engine: self, client: key, row: index, args, reply })
             }
             Run::Help(lines) => {
@@ -422,15 +427,27 @@ impl Row {
         self.first_last_step.1 != isize::try_from(self.first_last_step.0).unwrap_or(0)
     }
 
-    /// First key, last key and step as `COMMAND INFO` prints them, from the key specs.
-    pub(super) fn positions(spec: &crate::command::spec::Spec) -> (usize, isize, usize) {
-        let Some(first) = spec.keys.first() else { return (0, 0, 0) };
-        let crate::command::spec::Begin::Index(begin) = first.begin else { return (0, 0, 0) };
-        let Find::Range { last, step, .. } = first.find else { return (0, 0, 0) };
-        let begin = isize::try_from(begin).unwrap_or(0);
-        let last = isize::try_from(last).unwrap_or(0);
-        let last = if last < 0 { last } else { begin + last };
-        (begin.unsigned_abs(), last, usize::try_from(step).unwrap_or(1))
+    /// First key, last key and step as `COMMAND INFO` prints them: key specs of fixed positions
+    /// that follow each other are one range.
+    pub(super) fn positions(spec: &Spec) -> (usize, isize, usize) {
+        let mut found: Option<(usize, isize, usize)> = None;
+        for key in spec.keys {
+            let (Begin::Index(begin), Find::Range { last, step, .. }) = (key.begin, key.find)
+            else {
+                continue;
+            };
+            let begin = isize::try_from(begin).unwrap_or(0);
+            let last = isize::try_from(last).unwrap_or(0);
+            let last = if last < 0 { last } else { begin + last };
+            found = match found {
+                None => Some((begin.unsigned_abs(), last, usize::try_from(step).unwrap_or(1))),
+                Some((first, known, 1)) if known + 1 == begin && step == 1 => {
+                    Some((first, last, 1))
+                }
+                known => known,
+            };
+        }
+        found.unwrap_or((0, 0, 0))
     }
 }
 

@@ -415,6 +415,6 @@ mod tests {
         let series = Series { samples: samples.into(), longest_ms: 50 };
         let text = drawing(Delay::Command, &series, 110);
         let lines: Vec<&str> = text.lines().skip(2).collect();
-        assert_eq!(lines, [" _ ", " | ", " |_", "_||", "", "198", "0ss", "s  "]);
+        assert_eq!(lines, [" _ ", " |_", " ||", "_||", "", "198", "0ss", "s  "]);
     }
 }

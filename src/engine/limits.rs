@@ -1,5 +1,7 @@
 //! Output-buffer limits: a client that does not read is cut off before it hurts the others.
 
+use crate::base::limits::UNTRUSTED_OUTPUT_MAX;
+
 use super::Engine;
 use super::client::{ClientFlags, ClientKey};
 
@@ -15,7 +17,8 @@ impl Engine {
             return;
         }
         let limit = self.config.client_output_buffer_limit.normal;
-        let is_hard = limit.hard != 0 && used >= limit.hard;
+        let is_stranger = !client.is_authenticated && used > UNTRUSTED_OUTPUT_MAX;
+        let is_hard = is_stranger || (limit.hard != 0 && used >= limit.hard);
         let is_soft = limit.soft != 0 && used >= limit.soft;
         let is_overdue = if is_soft {
             let since = *client.soft_limit_since.get_or_insert(now);

@@ -23,7 +23,9 @@ pub(super) fn lolwut(cx: &mut EngineCx<'_>) -> CmdResult {
         parse_int(version).ok_or(ReplyError::NotInteger)?;
     }
     let mut text = picture(&mut cx.engine.rng);
-    text.push_str(&format!("\nRedis ver. {REDIS_VERSION} (ochre {})\n", env!("CARGO_PKG_VERSION")));
+    text.push_str("\nRedis ver. ");
+    text.push_str(REDIS_VERSION);
+    text.push_str(concat!(" (ochre ", env!("CARGO_PKG_VERSION"), ")\n"));
     cx.reply.verbatim(b"txt", text.as_bytes());
     Ok(Flow::Replied)
 }

@@ -252,6 +252,11 @@ impl Engine {
         self.effects.push(Effect::Configured);
     }
 
+    /// What is in use by now is what a server takes that has no data.
+    pub fn mark_start(&mut self) {
+        self.identity.memory_at_start = self.outside.memory_used();
+    }
+
     /// `proto-max-bulk-len`, bytes.
     pub fn bulk_len_max(&self) -> usize {
         self.limits.bulk_len_max
@@ -347,7 +352,8 @@ impl Engine {
 
 /// Forty hexadecimal digits that nobody can foretell.
 fn hex_id(outside: &mut dyn Outside) -> String {
-    let mut digits: String = (0..3).map(|_| format!("{:016x}", outside.entropy())).collect();
+    let bits = [outside.entropy(), outside.entropy(), outside.entropy()];
+    let mut digits: String = bits.iter().map(|bits| digest::hex(&bits.to_be_bytes())).collect();
     digits.truncate(40);
     digits
 }

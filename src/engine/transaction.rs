@@ -60,16 +60,13 @@ impl Queued {
         let mut spans = Vec::with_capacity(args.word_count());
         let mut large = Vec::new();
         for index in 0..args.word_count() {
-            spans.push(match args.blob(index) {
-                Some(blob) => {
-                    large.push(blob.clone());
-                    Span { start: Span::LARGE, end: position(large.len() - 1) }
-                }
-                None => {
-                    let start = position(bytes.len());
-                    bytes.extend_from_slice(args.word(index));
-                    Span { start, end: position(bytes.len()) }
-                }
+            spans.push(if let Some(blob) = args.blob(index) {
+                large.push(blob.clone());
+                Span { start: Span::LARGE, end: position(large.len() - 1) }
+            } else {
+                let start = position(bytes.len());
+                bytes.extend_from_slice(args.word(index));
+                Span { start, end: position(bytes.len()) }
             });
         }
         Self { row, bytes: bytes.into(), spans: spans.into(), large }

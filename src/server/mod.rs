@@ -160,6 +160,7 @@ async fn serve(config: Config, config_file: String, log: Log) -> ExitCode {
     }
     tokio::task::spawn_local(timer::housekeeping(Rc::clone(&host)));
     tokio::task::spawn_local(timer::expiry(Rc::clone(&host)));
+    host.borrow_mut().engine.mark_start();
     tracing::info!("Server initialized");
     let accepting = tokio::task::spawn_local(accept(Rc::clone(&host), listeners, rebinds));
     tracing::info!("Ready to accept connections tcp");

@@ -19,16 +19,25 @@ pub(super) fn raise_descriptor_limit(clients: u64) -> u64 {
         if limit.rlim_cur >= wanted {
             return clients;
         }
-        let mut best = wanted;
-        while best > limit.rlim_cur {
-            let asked = libc::rlimit { rlim_cur: best, rlim_max: limit.rlim_max.max(best) };
-            if libc::setrlimit(libc::RLIMIT_NOFILE, &raw const asked) == 0 {
-                return best.saturating_sub(RESERVED_DESCRIPTORS).min(clients);
-            }
-            best = best.saturating_sub(16);
+        let ask = |soft: u64| {
+            let asked = libc::rlimit { rlim_cur: soft, rlim_max: limit.rlim_max.max(soft) };
+            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const asked) == 0
+        };
+        if ask(wanted) {
+            return clients;
         }
+        // The most that is granted lies between what there is and what was refused.
+        let (mut granted, mut refused) = (limit.rlim_cur, wanted);
+        while granted + 1 < refused {
+            let middle = granted + (refused - granted) / 2;
+            if ask(middle) {
+                granted = middle;
+            } else {
+                refused = middle;
+            }
+        }
+        granted.saturating_sub(RESERVED_DESCRIPTORS).min(clients)
     }
-    limit.rlim_cur.saturating_sub(RESERVED_DESCRIPTORS).min(clients)
 }
 
 /// Random bits from the kernel.

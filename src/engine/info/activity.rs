@@ -18,14 +18,16 @@ pub(super) fn clients(engine: &mut Engine, text: &mut Text) {
     let input = most(&|client| client.query_bytes + client.query_free_bytes);
     text.line("client_recent_max_input_buffer", input);
     text.line("client_recent_max_output_buffer", most(&Client::output_bytes));
-    let blocked = count(&|client| client.flags.has(ClientFlags::BLOCKED));
-    text.line("blocked_clients", blocked);
+    // Who is held back by CLIENT PAUSE waits, too.
+    let waiting = ClientFlags(ClientFlags::BLOCKED.0 | ClientFlags::PAUSED.0);
+    text.line("blocked_clients", count(&|client| client.flags.has(waiting)));
     text.line("tracking_clients", 0);
     text.line("pubsub_clients", 0);
     let watching = count(&|client| {
         client.transaction.as_deref().is_some_and(|transaction| transaction.watched_count() > 0)
     });
     text.line("watching_clients", watching);
+    let blocked = count(&|client| client.flags.has(ClientFlags::BLOCKED));
     text.line("clients_in_timeout_table", blocked);
     text.line("total_watched_keys", engine.watchers.key_count());
     text.line("total_blocking_keys", 0);

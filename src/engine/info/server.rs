@@ -53,8 +53,8 @@ fn clock_name(nanos_per_tick: u64) -> String {
 fn listeners(config: &Config, text: &mut Text) {
     let mut listeners = Vec::new();
     if config.port != 0 && !config.bind.0.is_empty() {
-        let addresses: String = config.bind.0.iter().map(|addr| format!("bind={addr},")).collect();
-        listeners.push(format!("name=tcp,{addresses}port={}", config.port));
+        let addresses = config.bind.0.join(",bind=");
+        listeners.push(format!("name=tcp,bind={addresses},port={}", config.port));
     }
     if !config.unixsocket.is_empty() {
         listeners.push(format!("name=unix,bind={}", config.unixsocket));
