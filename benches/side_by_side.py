@@ -10,7 +10,8 @@ The server runs on core 0, the load on core 1 (valkey-benchmark, 50 clients, 16-
 values, 1M random keys unless the row says otherwise). Servers take turns within each round, each
 in a fresh process; a row's figure is the median over the rounds. `us CPU` is the run time of all
 the server's threads over the requests: trust it before requests/s, which the load generator and
-the machine's other work bound too. The last column divides by the best of the peers.
+the machine's other work bound too. On a machine that does other work, --realtime keeps it out of
+the pauses (rows growth.* and expiry.*). The last column divides by the best of the peers.
 """
 
 import argparse
@@ -44,8 +45,11 @@ MILLION = 1_000_000
 class Measured(servers.Server):
     """A server pinned to its core, with the figures the kernel keeps of it."""
 
+    realtime = False
+
     def __init__(self, name):
-        super().__init__(name, conf=CONF, prefix=("taskset", "-c", SERVER_CORE))
+        first_in_line = ("chrt", "--fifo", "10") if self.realtime else ()
+        super().__init__(name, conf=CONF, prefix=(*first_in_line, "taskset", "-c", SERVER_CORE))
         self.link = resp.Connection(self.port, timeout=120)
 
     def cpu_seconds(self):
@@ -90,7 +94,8 @@ class Measured(servers.Server):
 def benchmark(server, *words, timeout=600):
     """Runs the load generator on its core; its standard output."""
     program = servers.peers_dir() / "bin" / "valkey9-benchmark"
-    line = ["taskset", "-c", LOAD_CORE, program, "-p", str(server.port), *map(str, words)]
+    first_in_line = ["chrt", "--fifo", "5"] if Measured.realtime else []
+    line = [*first_in_line, "taskset", "-c", LOAD_CORE, program, "-p", str(server.port), *map(str, words)]
     done = subprocess.run(line, capture_output=True, text=True, timeout=timeout)
     if done.returncode or "rror" in done.stdout + done.stderr:
         raise RuntimeError(f"load on {server.name}: {done.stdout[-400:]}{done.stderr[-400:]}")
@@ -201,8 +206,11 @@ class Prober:
 
 
 def growth(server, scale):
-    """The pauses a quiet client sees while 10M keys come in at 200k/s."""
+    """The pauses a quiet client sees while 10M keys come in at 200k/s, and before: the machine's own."""
     count = int(10 * MILLION * scale)
+    quiet = Prober(server.port)
+    time.sleep(3)
+    floor = quiet.finish()
     prober = Prober(server.port)
     options = ["-n", count, "-c", 10, "-P", 16, "-r", count, "--sequential", "--rps", 200_000, "-d", 16]
     benchmark(server, "--csv", "-t", "set", *options)
@@ -210,7 +218,7 @@ def growth(server, scale):
     size = server.link.call("DBSIZE")[1]
     if size < count * 0.99:
         raise RuntimeError(f"{size} keys of {count} arrived")
-    return pauses
+    return *pauses, *floor
 
 
 def percentile(out, wanted):
@@ -305,7 +313,7 @@ def all_rows():
     rows.append(Figure("rss.value", "empty", ("B per key",), rss_per_key(set_value)))
     rows.append(Figure("rss.ttl", "empty", ("B per key",), rss_per_key(set_with_ttl)))
     rows.append(Figure("rss.integer", "empty", ("B per key",), rss_per_key(set_integer)))
-    rows.append(Figure("growth.10m", "empty", ("p99.9 ms", "max ms"), growth))
+    rows.append(Figure("growth.10m", "empty", ("p99.9 ms", "max ms", "idle p99.9 ms", "idle max ms"), growth))
     rows.append(Figure("expiry.500k", "empty", ("p99.9 ms", "max ms"), expiring_others))
     rows.append(Figure("expiry.1m", "empty", ("ms after last",), expiring_last))
     rows.append(Figure("idle.1000", "empty", ("% CPU",), idle))
@@ -373,6 +381,7 @@ def main():
     parser.add_argument("--servers", default="ochre,redis8,valkey9")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies requests and keys of the rows")
+    parser.add_argument("--realtime", action="store_true", help="server and load before all else on their cores (needs root)")
     parser.add_argument("--json", help="also writes every round's figures to this file")
     parser.add_argument("--list", action="store_true", help="prints the rows and stops")
     options = parser.parse_args()
@@ -389,6 +398,7 @@ def main():
     if os.cpu_count() >= 2:
         os.sched_setaffinity(0, {int(LOAD_CORE)})
     gc.disable()
+    Measured.realtime = options.realtime
     names = options.servers.split(",")
     results = measure(rows, names, options.rounds, options.scale)
     table(rows, names, results)
