@@ -9,3 +9,4 @@ pub mod keyspace;
 pub mod protocol;
 pub mod server;
 pub mod structures;
+pub mod types;

@@ -1,0 +1,252 @@
+#![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use super::*;
+use proptest::prelude::*;
+
+fn limit(value: i64) -> PackLimit {
+    PackLimit::of_directive(value)
+}
+
+fn push(list: &mut List, end: End, elements: &[&[u8]], limit: PackLimit) {
+    list.push(end, elements.iter().copied(), limit);
+}
+
+fn numbered(count: usize, limit: PackLimit) -> List {
+    let mut list = List::default();
+    for number in 0..count {
+        push(&mut list, End::Back, &[format!("element:{number}").as_bytes()], limit);
+    }
+    list
+}
+
+#[track_caller]
+fn check(list: &List, model: &[Vec<u8>]) {
+    let texts = |iter: Iter<'_>| iter.map(|item| item.to_vec()).collect::<Vec<_>>();
+    assert_eq!(texts(list.iter()), model);
+    assert_eq!(list.len(), model.len());
+    for at in [0, 1, model.len() / 2, model.len().saturating_sub(1), model.len(), model.len() + 9] {
+        assert_eq!(list.element(at).map(|item| item.to_vec()), model.get(at).cloned());
+        assert_eq!(texts(list.iter_from(at, End::Back)), model.get(at..).unwrap_or_default());
+        let mut backward = texts(list.iter_from(at, End::Front));
+        backward.reverse();
+        assert_eq!(backward, model[..model.len().min(at + 1)]);
+    }
+    let of_segments: usize = list
+        .segments()
+        .map(|segment| match segment {
+            Segment::Pack(pack) => pack.len(),
+            Segment::Plain(_) => 1,
+        })
+        .sum();
+    assert_eq!(of_segments, model.len());
+}
+
+#[test]
+fn encodings_change_where_the_reference_changes_them() {
+    // Asked from Redis 8.0.6.
+    let mut list = List::default();
+    let four_kib = limit(-1);
+    push(&mut list, End::Back, &[&[b'x'; 4000]], four_kib);
+    assert_eq!(list.encoding(), "listpack");
+    push(&mut list, End::Back, &[&[b'x'; 90]], four_kib);
+    assert_eq!(list.encoding(), "quicklist");
+    list.pop(End::Back, four_kib, |_| ());
+    assert_eq!(list.encoding(), "quicklist");
+    push(&mut list, End::Back, &[b"x"], four_kib);
+    list.pop(End::Front, four_kib, |_| ());
+    assert_eq!(list.encoding(), "listpack");
+
+    let four = limit(4);
+    let mut list = List::default();
+    push(&mut list, End::Front, &[b"1", b"2", b"3", b"4"], four);
+    assert_eq!(list.encoding(), "listpack");
+    list.insert(1, b"5", four);
+    assert_eq!(list.encoding(), "quicklist");
+    list.remove(0, 2, four);
+    assert_eq!(list.encoding(), "quicklist");
+    list.remove(0, 1, four);
+    assert_eq!(list.encoding(), "listpack");
+}
+
+#[test]
+fn a_large_element_stands_by_itself() {
+    let limit = limit(-1);
+    let mut list = numbered(1000, limit);
+    let large = vec![b'l'; 5000];
+    list.insert(500, &large, limit);
+    list.set(3, &large, limit);
+    push(&mut list, End::Front, &[&large], limit);
+    let plain = list.segments().filter(|segment| matches!(segment, Segment::Plain(_))).count();
+    assert_eq!(plain, 3);
+    assert_eq!(list.element(501), Some(Item::Bytes(&large)));
+    assert_eq!(list.remove_equal(End::Back, &large, 2, limit), 2);
+    assert!(list.element(0).unwrap().is(&large));
+    assert_eq!(list.len(), 1000);
+}
+
+#[test]
+fn segments_make_the_same_list() {
+    for count in [0, 10, 5000] {
+        let limit = limit(-2);
+        let list = numbered(count, limit);
+        let mut read = List::default();
+        for segment in list.segments() {
+            read.push_segment(segment);
+        }
+        read.settle_segments(limit);
+        assert_eq!(read, list);
+        assert_eq!(read.encoding(), list.encoding());
+    }
+}
+
+#[test]
+fn a_clone_is_left_alone() {
+    let limit = limit(-2);
+    let mut list = numbered(100_000, limit);
+    let clone = list.clone();
+    list.set(50_000, b"other", limit);
+    list.remove(10, 60_000, limit);
+    for _ in 0..1000 {
+        list.pop(End::Front, limit, |_| ());
+        list.pop(End::Back, limit, |_| ());
+    }
+    assert_eq!(clone.len(), 100_000);
+    assert_eq!(clone, numbered(100_000, limit));
+    assert_eq!(list.element(0).unwrap().to_vec(), b"element:61000");
+}
+
+#[test]
+fn memory_is_near_what_elements_take() {
+    let list = numbered(100_000, limit(-2));
+    let entries: usize = list.iter().map(|item| item.packed_len()).sum();
+    let all = list.memory_bytes(0);
+    assert!((entries..entries * 11 / 10).contains(&all), "{all} for {entries}");
+    assert!(list.memory_bytes(5).abs_diff(all) < all / 5);
+    assert!((100..500).contains(&list.free_effort()));
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Push(End, Vec<Vec<u8>>),
+    PushMany(End, u16),
+    Pop(End, u16),
+    Set(usize, Vec<u8>),
+    Insert(usize, Vec<u8>, u8),
+    Remove(usize, usize),
+    RemoveEqual(End, Vec<u8>, usize),
+    Limit(i64),
+    Clone,
+    Swap,
+}
+
+fn text() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        4 => (-3_i64..10).prop_map(|value| value.to_string().into_bytes()),
+        4 => prop::collection::vec(b'a'..b'd', 0..3),
+        1 => (0..3000_usize).prop_map(|len| vec![b'm'; len]),
+        1 => (4000..9000_usize).prop_map(|len| vec![b'l'; len]),
+    ]
+}
+
+fn end() -> impl Strategy<Value = End> {
+    prop_oneof![Just(End::Front), Just(End::Back)]
+}
+
+fn directive() -> impl Strategy<Value = i64> {
+    prop::sample::select(vec![-5_i64, -2, -1, 0, 1, 2, 3, 8, 100, i64::MIN, i64::MAX])
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        4 => (end(), prop::collection::vec(text(), 0..6)).prop_map(|(end, texts)| Op::Push(end, texts)),
+        2 => (end(), 0..800_u16).prop_map(|(end, count)| Op::PushMany(end, count)),
+        4 => (end(), 0..600_u16).prop_map(|(end, count)| Op::Pop(end, count)),
+        3 => (any::<usize>(), text()).prop_map(|(at, text)| Op::Set(at, text)),
+        4 => (any::<usize>(), text(), 1..20_u8).prop_map(|(at, text, count)| Op::Insert(at, text, count)),
+        3 => (any::<usize>(), prop_oneof![0..4_usize, 0..900_usize]).prop_map(|(at, count)| Op::Remove(at, count)),
+        2 => (end(), text(), 0..200_usize).prop_map(|(end, text, count)| Op::RemoveEqual(end, text, count)),
+        1 => directive().prop_map(Op::Limit),
+        1 => Just(Op::Clone),
+        1 => Just(Op::Swap),
+    ]
+}
+
+fn apply(list: &mut List, model: &mut Vec<Vec<u8>>, limit: PackLimit, op: Op) {
+    let len = model.len();
+    match op {
+        Op::Push(end, texts) => {
+            list.push(end, texts.iter().map(Vec::as_slice), limit);
+            for text in texts {
+                model.insert(if end == End::Front { 0 } else { model.len() }, text);
+            }
+        }
+        Op::PushMany(end, count) => {
+            for number in 0..count {
+                let text = (u32::from(number) * 1000).to_string().into_bytes();
+                push(list, end, &[&text], limit);
+                model.insert(if end == End::Front { 0 } else { model.len() }, text);
+            }
+        }
+        Op::Pop(end, count) => {
+            for _ in 0..count {
+                let expected = match end {
+                    End::Front if model.is_empty() => None,
+                    End::Front => Some(model.remove(0)),
+                    End::Back => model.pop(),
+                };
+                assert_eq!(list.pop(end, limit, |item| item.to_vec()), expected);
+            }
+        }
+        Op::Set(at, text) => {
+            let at = at % (len + 1);
+            assert_eq!(list.set(at, &text, limit), at < len);
+            if at < len {
+                model[at] = text;
+            }
+        }
+        Op::Insert(at, text, count) => {
+            for _ in 0..count {
+                list.insert(at % (len + 1), &text, limit);
+                model.insert(at % (len + 1), text.clone());
+            }
+        }
+        Op::Remove(at, count) => {
+            let at = at % (len + 1);
+            list.remove(at, count, limit);
+            model.drain(at..(at + count).min(len));
+        }
+        Op::RemoveEqual(end, text, count) => {
+            let mut equal: Vec<usize> = (0..len).filter(|at| model[*at] == text).collect();
+            if end == End::Back {
+                equal.reverse();
+            }
+            equal.truncate(count);
+            assert_eq!(list.remove_equal(end, &text, count, limit), equal.len());
+            equal.sort_unstable();
+            equal.iter().rev().for_each(|at| drop(model.remove(*at)));
+        }
+        Op::Limit(_) | Op::Clone | Op::Swap => {}
+    }
+}
+
+proptest! {
+    #[test]
+    fn agrees_with_vec(ops in prop::collection::vec(op(), 0..40), directive in directive()) {
+        let (mut list, mut model) = (List::default(), Vec::new());
+        let (mut other, mut other_model) = (List::default(), Vec::new());
+        let mut bound = limit(directive);
+        for op in ops {
+            match op {
+                Op::Limit(value) => bound = limit(value),
+                Op::Clone => (other, other_model) = (list.clone(), model.clone()),
+                Op::Swap => {
+                    std::mem::swap(&mut other, &mut list);
+                    std::mem::swap(&mut other_model, &mut model);
+                }
+                op => apply(&mut list, &mut model, bound, op),
+            }
+            check(&list, &model);
+            check(&other, &other_model);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The data types: which structure a value has, and when it changes.
+
+pub mod list;
