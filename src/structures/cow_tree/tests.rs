@@ -1,3 +1,5 @@
+//! The tree against a plain vector, with snapshots kept along the way.
+
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Geohashes against digits that Redis computed.
+
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Sketches against the layout and the estimates of Redis.
+
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Lists against a plain deque, in each of their forms and across the thresholds between them.
+
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use super::*;
