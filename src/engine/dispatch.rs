@@ -179,7 +179,10 @@ impl Engine {
     ) -> Step {
         let Some(index) = row else {
             let error = self.unknown_command(key, &args);
-            self.refuse(key, None, &error, replies);
+            let is_cut = self.clients.get(key).is_none_or(|client| client.flags.has(ENDING));
+            if !is_cut {
+                self.refuse(key, None, &error, replies);
+            }
             return Step::Done;
         };
         if let Some(error) = self.misfit(index, &args) {
