@@ -202,9 +202,9 @@ fn every_call_gets_one_reply_in_both_dialects() {
         for (name, spec, _) in bench.rows() {
             bench.call(&["SET", "key", "10"]);
             let reply = call_row(&mut bench, &name, &spec);
-            let (_, length) = Frame::parse(&reply).unwrap().unwrap_or_else(|| {
-                panic!("{name}: an incomplete reply: {}", reply.escape_ascii())
-            });
+            let (_, length) = Frame::parse(&reply)
+                .unwrap()
+                .unwrap_or_else(|| panic!("{name}: an incomplete reply: {}", reply.escape_ascii()));
             assert_eq!(length, reply.len(), "{name}: {}", reply.escape_ascii());
         }
     }

@@ -148,7 +148,8 @@ fn modules_use_lower_layers_only() {
                 .push(format!("{}: `{module}` stands in no layer of tests/tidy.rs", source.name));
             continue;
         };
-        let code: String = source.text.lines().map(|line| format!("{}\n", code_of(line))).collect();
+        let code: Vec<_> = source.text.lines().map(code_of).collect();
+        let code = code.join("\n");
         for used in used_modules(&code) {
             let allowed = used == module || layer_of(&used).is_none_or(|of| of < layer);
             if !allowed {

@@ -186,6 +186,9 @@ impl Default for Clients {
 
 impl Clients {
     /// Adds a client. O(1).
+    ///
+    /// # Panics
+    /// With four billion clients; descriptors run out long before.
     pub fn insert(&mut self, origin: Origin, now: MonotonicMicros) -> ClientKey {
         let client = Box::new(Client {
             id: self.next_id,

@@ -70,7 +70,7 @@ pub(super) const COMMANDS: &[Command<EngineRun>] = &[
 ];
 
 /// Why a connection is refused at the door, as the bytes to send before closing.
-pub type Refusal = &'static [u8];
+pub(crate) type Refusal = &'static [u8];
 
 impl Engine {
     /// A new connection.

@@ -31,6 +31,9 @@ impl EngineCx<'_> {
     }
 
     /// The caller's state.
+    ///
+    /// # Panics
+    /// Never: a caller is connected while it is served.
     pub fn caller(&mut self) -> &mut Client {
         self.engine.clients.get_mut(self.client).expect("a caller is connected while it is served")
     }

@@ -102,7 +102,7 @@ impl Engine {
         for window in batch.requests.chunks(LOOKAHEAD) {
             self.plan(key, buffer, batch, window, &mut rows);
             for (request, row) in window.iter().zip(rows) {
-                match self.request(key, row, args_of(buffer, batch, request), replies) {
+                match self.request(key, row, &args_of(buffer, batch, request), replies) {
                     Step::Done => done += 1,
                     Step::Held => return Served { requests: done, next: Next::Hold },
                 }
@@ -174,23 +174,23 @@ impl Engine {
         &mut self,
         key: ClientKey,
         row: Option<RowIndex>,
-        args: Args<'_>,
+        args: &Args<'_>,
         replies: &mut Output,
     ) -> Step {
         let Some(index) = row else {
-            let error = self.unknown_command(key, &args);
+            let error = self.unknown_command(key, args);
             let is_cut = self.clients.get(key).is_none_or(|client| client.flags.has(ENDING));
             if !is_cut {
                 self.refuse(key, None, &error, replies);
             }
             return Step::Done;
         };
-        if let Some(error) = self.misfit(index, &args) {
+        if let Some(error) = self.misfit(index, args) {
             self.refuse(key, Some(index), &error, replies);
             return Step::Done;
         }
         if self.is_guarded(key) {
-            match self.judge(key, index, &args) {
+            match self.judge(key, index, args) {
                 Verdict::Pass => {}
                 Verdict::Refuse(error) => {
                     self.refuse(key, Some(index), &error, replies);
@@ -201,7 +201,7 @@ impl Engine {
                     return Step::Held;
                 }
                 Verdict::Queue => {
-                    self.queue(key, index, &args, replies);
+                    self.queue(key, index, args, replies);
                     return Step::Done;
                 }
             }
@@ -236,7 +236,7 @@ impl Engine {
         &mut self,
         key: ClientKey,
         index: RowIndex,
-        args: Args<'_>,
+        args: &Args<'_>,
         mut reply: Reply<'_>,
     ) {
         let started = self.ticks;
@@ -263,8 +263,8 @@ impl Engine {
             row.stats.histogram.record(nanos);
         }
         let reply_bytes = reply.output().len().saturating_sub(reply_from);
-        if nanos >= self.slow_log.threshold_nanos() || self.slow_log.is_large(&args, reply_bytes) {
-            self.log_slow(key, index, &args, nanos, reply_bytes);
+        if nanos >= self.slow_log.threshold_nanos() || self.slow_log.is_large(args, reply_bytes) {
+            self.log_slow(key, index, args, nanos, reply_bytes);
         }
         if nanos >= self.latency.threshold_nanos() {
             let is_fast = self.registry.row(index).spec.flags.has(FAST);
@@ -272,7 +272,7 @@ impl Engine {
         }
         // Afterwards, so that a transaction's commands are shown before its EXEC.
         if !self.monitors.is_empty() {
-            self.feed_monitors(key, index, &args);
+            self.feed_monitors(key, index, args);
         }
         self.react();
     }
@@ -399,18 +399,18 @@ impl Engine {
 
     /// Whether running `row` could change what replicas hold.
     pub(super) fn may_replicate(&self, row: RowIndex) -> bool {
-        self.row_may_replicate(self.registry.row(row))
-    }
-
-    /// The same of a row at hand.
-    pub(super) fn row_may_replicate(&self, row: &Row) -> bool {
-        row.spec.flags.has(WRITE) || row.spec.flags.has(MAY_REPLICATE)
+        row_may_replicate(self.registry.row(row))
     }
 
     pub(super) fn nanos_between(&self, from: u64, to: u64) -> u64 {
         let nanos = u128::from(to.saturating_sub(from)) * u128::from(self.nanos_per_tick);
         u64::try_from(nanos >> 32).unwrap_or(u64::MAX)
     }
+}
+
+/// Whether running `row` could change what replicas hold.
+pub(super) fn row_may_replicate(row: &Row) -> bool {
+    row.spec.flags.has(WRITE) || row.spec.flags.has(MAY_REPLICATE)
 }
 
 impl Row {

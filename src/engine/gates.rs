@@ -5,7 +5,7 @@
 //! them: see [`Engine::is_guarded`].
 
 use crate::command::args::Args;
-use crate::command::spec::{DENY_OOM, LOADING, NO_AUTH, NO_MULTI, WRITE};
+use crate::command::spec::{DENY_OOM, LOADING, NO_AUTH, NO_MULTI};
 use crate::protocol::error::ReplyError;
 
 use super::Engine;
@@ -105,7 +105,7 @@ fn paused(engine: &Engine, key: ClientKey, row: RowIndex, _: &Args<'_>) -> Verdi
         engine.clients.get(key).is_some_and(|client| client.flags.has(ClientFlags::MULTI));
     let is_client_command = row.full_name.starts_with("client");
     let holds = if pause.writes_only {
-        !in_multi && (row.spec.flags.has(WRITE) || engine.row_may_replicate(row))
+        !in_multi && (super::dispatch::row_may_replicate(row))
     } else {
         !in_multi && !is_client_command
     };

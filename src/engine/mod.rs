@@ -131,6 +131,7 @@ pub struct Setup {
 
 /// The server without its sockets.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "states that do not exclude each other")]
 pub struct Engine {
     /// The turn's reading of the clocks.
     pub now: Now,
@@ -331,8 +332,8 @@ impl Engine {
 
     /// Tells the shell, once, that a client has output.
     pub(crate) fn announce(&mut self, key: ClientKey) {
-        let Some(client) = self.clients.get_mut(key) else { return };
         const KNOWN: ClientFlags = ClientFlags(ClientFlags::ANNOUNCED.0 | ClientFlags::RUNNING.0);
+        let Some(client) = self.clients.get_mut(key) else { return };
         if !client.flags.has(KNOWN) {
             client.flags.set(ClientFlags::ANNOUNCED, true);
             self.effects.push(Effect::Send(key));

@@ -183,7 +183,7 @@ fn exec(cx: &mut EngineCx<'_>) -> CmdResult {
         // HELLO inside the transaction changes the dialect of what follows.
         let dialect = cx.caller().dialect;
         let reply = Reply::new(cx.reply.output(), dialect);
-        cx.engine.call(key, queued.row, queued.args(), reply);
+        cx.engine.call(key, queued.row, &queued.args(), reply);
     }
     cx.engine.end_transaction(key);
     Ok(Flow::Replied)

@@ -11,7 +11,7 @@ const CALIBRATION: Duration = Duration::from_micros(1500);
 
 /// Both clocks, and a counter of ticks for durations.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock {
+pub(super) struct Clock {
     base: Instant,
     nanos_per_tick: u64,
     counts_cycles: bool,
@@ -19,7 +19,7 @@ pub struct Clock {
 
 impl Clock {
     /// Calibrates the tick counter; takes 1.5 ms.
-    pub fn start() -> Self {
+    pub(super) fn start() -> Self {
         let base = now_instant();
         let mut clock = Self { base, nanos_per_tick: 1 << 32, counts_cycles: has_steady_counter() };
         if clock.counts_cycles {
@@ -35,12 +35,12 @@ impl Clock {
     }
 
     /// Reads both clocks. About 40 ns.
-    pub fn now(&self) -> Now {
+    pub(super) fn now(&self) -> Now {
         Now { unix_us: unix_us(), monotonic: MonotonicMicros(micros(self.base.elapsed())) }
     }
 
     /// A reading of the tick counter. About 7 ns where the processor has a steady one.
-    pub fn ticks(&self) -> u64 {
+    pub(super) fn ticks(&self) -> u64 {
         if self.counts_cycles {
             cycle_counter()
         } else {
@@ -49,7 +49,7 @@ impl Clock {
     }
 
     /// Nanoseconds per tick, with 32 fractional bits.
-    pub fn nanos_per_tick(&self) -> u64 {
+    pub(super) fn nanos_per_tick(&self) -> u64 {
         self.nanos_per_tick
     }
 }

@@ -295,17 +295,13 @@ impl Future for Remote {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        match this.turn(cx) {
-            Ok(()) => {
-                *this.line.waker.borrow_mut() = Some(cx.waker().clone());
-                Poll::Pending
-            }
-            Err(Ended) => {
-                // Without an engine there is nobody to tell.
-                let _ = this.engine.send(Inbound::Closed { key: this.key });
-                Poll::Ready(())
-            }
+        if this.turn(cx).is_ok() {
+            *this.line.waker.borrow_mut() = Some(cx.waker().clone());
+            return Poll::Pending;
         }
+        // Without an engine there is nobody to tell.
+        let _ = this.engine.send(Inbound::Closed { key: this.key });
+        Poll::Ready(())
     }
 }
 

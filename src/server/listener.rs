@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 /// Binds `port` on each address. An address with `-` in front may be missing on this machine;
 /// at least one must work.
-pub fn bind_tcp(
+pub(super) fn bind_tcp(
     addresses: &[String],
     port: u16,
     backlog: i32,
@@ -87,7 +87,7 @@ fn bind_one(address: SocketAddr, backlog: i32) -> io::Result<std::net::TcpListen
 }
 
 /// Binds the unix socket; a stale one at `path` is replaced.
-pub fn bind_unix(
+pub(super) fn bind_unix(
     path: &str,
     mode: u32,
     backlog: i32,

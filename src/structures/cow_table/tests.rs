@@ -460,6 +460,7 @@ fn same_nests(table: &CowTable<Nest>, model: &Maps) {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one scenario, told in order")]
 fn nested_tables_are_shared_and_freed() {
     let living = Arc::default();
     let mut epochs = Epochs::new();
