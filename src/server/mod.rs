@@ -17,6 +17,7 @@ mod reader;
 mod socket;
 pub mod syslog;
 mod timer;
+mod workers;
 mod world;
 
 use std::cell::RefCell;
@@ -25,7 +26,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -161,20 +162,23 @@ async fn serve(config: Config, config_file: String, log: Log) -> ExitCode {
     tokio::task::spawn_local(timer::housekeeping(Rc::clone(&host)));
     tokio::task::spawn_local(timer::expiry(Rc::clone(&host)));
     host.borrow_mut().engine.mark_start();
+    // From here on a signal ends the server in order, however early it comes.
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
     tracing::info!("Server initialized");
     let accepting = tokio::task::spawn_local(accept(Rc::clone(&host), listeners, rebinds));
     tracing::info!("Ready to accept connections tcp");
-    let how = wait_for_the_end(&host).await;
+    let how = wait_for_the_end(&host, signals).await;
     accepting.abort();
     farewell(&host, how, pid_file)
 }
 
 /// SHUTDOWN, SIGTERM or SIGINT.
-async fn wait_for_the_end(host: &SharedHost) -> Shutdown {
+async fn wait_for_the_end(
+    host: &SharedHost,
+    signals: (io::Result<Signal>, io::Result<Signal>),
+) -> Shutdown {
     let ending = Rc::clone(&host.borrow().ending);
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
+    let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
         // Without signals only SHUTDOWN ends the process.
         ending.notified().await;
         return host.borrow().shutdown.unwrap_or_default();

@@ -459,19 +459,23 @@ fn same_nests(table: &CowTable<Nest>, model: &Maps) {
     }
 }
 
+/// Numbers below a bound, the same ones every time.
+fn draws() -> impl FnMut(u64) -> u64 {
+    let mut state = 0;
+    move |bound| {
+        state += 1;
+        good(state) % bound
+    }
+}
+
 #[test]
-#[allow(clippy::too_many_lines, reason = "one scenario, told in order")]
 fn nested_tables_are_shared_and_freed() {
     let living = Arc::default();
     let mut epochs = Epochs::new();
     let mut table = CowTable::<Nest>::new(0);
     let mut model = Maps::new();
     let mut snapshots = Vec::new();
-    let mut state = 0;
-    let mut below = |bound: u64| {
-        state += 1;
-        good(state) % bound
-    };
+    let mut below = draws();
     for _ in 0..sized(30_000, 600) {
         let (key, field, value) = (below(8), below(sized(400, 40)), below(1 << 40));
         let step = below(sized(600, 60));
@@ -511,13 +515,13 @@ fn nested_tables_are_shared_and_freed() {
                 slot.edit(|nest, epochs| {
                     let inner = &mut nest.0.table;
                     match inner.slot(epochs, good(field), |body| body.key == field) {
-                        Slot::Occupied(slot) if step % 3 == 0 => drop(slot.remove()),
+                        Slot::Occupied(slot) if step.is_multiple_of(3) => drop(slot.remove()),
                         Slot::Occupied(mut slot) => drop(slot.replace(item)),
                         Slot::Vacant(slot) => drop(slot.insert(item)),
                     }
                 });
                 let inner = model.get_mut(&key).unwrap();
-                if inner.insert(field, value).is_some() && step % 3 == 0 {
+                if inner.insert(field, value).is_some() && step.is_multiple_of(3) {
                     inner.remove(&field);
                 }
             }
