@@ -11,6 +11,10 @@ const CONSUMERS: &[fn(&mut Engine, &Record<'_>)] = &[Engine::tell_watchers];
 impl Engine {
     /// Tells everybody concerned what has changed since the last call.
     pub(super) fn react(&mut self) {
+        if self.keyspace.has_garbage() {
+            let garbage = self.keyspace.take_garbage();
+            self.outside.free(garbage);
+        }
         if !self.keyspace.journal().has_records() {
             return;
         }

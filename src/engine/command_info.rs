@@ -204,9 +204,6 @@ fn command_list(cx: &mut EngineCx<'_>) -> CmdResult {
         if filter.admits(row) {
             names.push(&row.full_name);
         }
-        if matches!(filter, FilterBy::Nothing) {
-            continue;
-        }
         let children = row.children.iter().map(|child| registry.row(*child));
         names.extend(children.filter(|row| filter.admits(row)).map(|row| &*row.full_name));
     }

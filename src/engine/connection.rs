@@ -182,6 +182,11 @@ fn quit(cx: &mut EngineCx<'_>) -> CmdResult {
 
 fn select(cx: &mut EngineCx<'_>) -> CmdResult {
     let index = cx.args.int()?;
+    if i32::try_from(index).is_err() {
+        return Err(ReplyError::Fixed(
+            "ERR value is out of range, value must between -2147483648 and 2147483647",
+        ));
+    }
     let index =
         u16::try_from(index).ok().filter(|index| u32::from(*index) < cx.engine.config.databases);
     cx.caller().db = DbIndex(index.ok_or(ReplyError::DbOutOfRange)?);

@@ -62,6 +62,7 @@ impl Engine {
         }
         client.flags.set(ClientFlags::RUNNING, true);
         client.last_request = self.now.monotonic;
+        client.query_bytes = buffer.len();
         client.reads += 1;
         client.pipelined += batch.requests.len() as u64;
         self.stats.reads += 1;
@@ -179,15 +180,26 @@ impl Engine {
     ) -> Step {
         let Some(index) = row else {
             let error = self.unknown_command(key, args);
+<<<<<<< Updated upstream
             let is_cut = self.clients.get(key).is_none_or(|client| client.flags.has(ENDING));
             if !is_cut {
                 self.refuse(key, None, &error, replies);
             }
+=======
+            if self.clients.get(key).is_none_or(|client| client.flags.has(ClientFlags::CLOSE_ASAP))
+            {
+                return Step::Done;
+            }
+            self.refuse(key, None, &error, replies);
+>>>>>>> Stashed changes
             return Step::Done;
         };
         if let Some(error) = self.misfit(index, args) {
             self.refuse(key, Some(index), &error, replies);
             return Step::Done;
+        }
+        if self.config.maxmemory.0 != 0 {
+            self.make_room();
         }
         if self.is_guarded(key) {
             match self.judge(key, index, args) {
@@ -250,6 +262,9 @@ impl Engine {
                 true
             }
         };
+        if !self.expires_actively {
+            self.expire_named(key, index, args);
+        }
         let ticks = self.outside.ticks();
         let nanos = self.nanos_between(started, ticks);
         self.ticks = ticks;

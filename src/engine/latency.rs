@@ -89,16 +89,20 @@ pub(super) enum Delay {
     FastCommand,
     /// A round of removing expired keys.
     ExpireCycle,
+    /// A round of removing keys to make room.
+    EvictionCycle,
 }
 
 impl Delay {
-    const ALL: [Self; 3] = [Self::Command, Self::FastCommand, Self::ExpireCycle];
+    const ALL: [Self; 4] =
+        [Self::Command, Self::FastCommand, Self::ExpireCycle, Self::EvictionCycle];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Command => "command",
             Self::FastCommand => "fast-command",
             Self::ExpireCycle => "expire-cycle",
+            Self::EvictionCycle => "eviction-cycle",
         }
     }
 
@@ -118,6 +122,7 @@ impl Delay {
             Self::ExpireCycle => {
                 "Many keys ended at the same moment: spread their times to live a little."
             }
+            Self::EvictionCycle => "The data set is at maxmemory: give it more, or keep less.",
         }
     }
 }

@@ -39,7 +39,10 @@ mod admin;
 mod cluster_commands;
 mod debug;
 mod digest;
+mod eviction;
 mod lolwut;
+#[cfg(test)]
+mod tests;
 
 use crate::base::time::{Now, UnixMillis};
 use crate::command::context::DataLimits;
@@ -131,7 +134,11 @@ pub struct Setup {
 
 /// The server without its sockets.
 #[derive(Debug)]
+<<<<<<< Updated upstream
 #[allow(clippy::struct_excessive_bools, reason = "states that do not exclude each other")]
+=======
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+>>>>>>> Stashed changes
 pub struct Engine {
     /// The turn's reading of the clocks.
     pub now: Now,
@@ -250,6 +257,8 @@ impl Engine {
         };
         self.slow_log.obey(&self.config);
         self.latency.obey(self.config.latency_monitor_threshold);
+        self.obey_policy();
+        self.is_out_of_memory = false;
         self.effects.push(Effect::Configured);
     }
 

@@ -5,6 +5,7 @@
 //! which the server implements and tests replace.
 
 use crate::config::{Config, Field};
+use crate::keyspace::graveyard::Garbage;
 
 /// Figures of the process, read when INFO asks.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,6 +53,10 @@ pub trait Outside: std::fmt::Debug {
     fn allocator(&self) -> AllocatorFigures;
     /// The allocator's own report, for MEMORY MALLOC-STATS.
     fn allocator_report(&self) -> String;
+    /// Frees what is large, sooner or later.
+    fn free(&mut self, garbage: Vec<Garbage>);
+    /// Large things that are still to be freed, and those that have been.
+    fn freeing(&self) -> (usize, usize);
     /// Gives free pages back to the kernel.
     fn purge(&mut self);
     /// The allocator's name and version.

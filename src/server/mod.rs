@@ -6,6 +6,7 @@ pub mod cli;
 mod clock;
 pub mod config_files;
 mod connection;
+mod freer;
 mod host;
 mod io_threads;
 mod line;
@@ -35,6 +36,7 @@ use crate::engine::{Engine, Setup, Shutdown};
 
 use cli::Start;
 use clock::Clock;
+use freer::Freer;
 use host::{Host, SharedHost};
 use io_threads::IoThreads;
 use log::Log;
@@ -131,6 +133,13 @@ async fn serve(config: Config, config_file: String, log: Log) -> ExitCode {
         }
     };
     let clock = Clock::start();
+    let freer = match Freer::start() {
+        Ok(freer) => freer,
+        Err(error) => {
+            tracing::error!("Can't start the thread that frees memory: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let (rebind, rebinds) = mpsc::unbounded_channel();
     let executable =
         std::env::current_exe().map_or_else(|_| String::new(), |path| path.display().to_string());
@@ -141,7 +150,7 @@ async fn serve(config: Config, config_file: String, log: Log) -> ExitCode {
         pid: std::process::id(),
         executable,
         config_file,
-        outside: Box::new(World::new(clock, rebind, log)),
+        outside: Box::new(World::new(clock, rebind, log, freer)),
         now: clock.now(),
         config,
     };

@@ -10,8 +10,10 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::config::{Config, Field};
 use crate::engine::outside::{AllocatorFigures, Outside, ProcessFigures};
+use crate::keyspace::graveyard::Garbage;
 
 use super::clock::Clock;
+use super::freer::Freer;
 use super::log::Log;
 use super::{allocator, config_files, listener};
 
@@ -28,11 +30,17 @@ pub(super) struct World {
     clock: Clock,
     rebind: UnboundedSender<Rebind>,
     log: Log,
+    freer: Freer,
 }
 
 impl World {
-    pub(super) fn new(clock: Clock, rebind: UnboundedSender<Rebind>, log: Log) -> Self {
-        Self { clock, rebind, log }
+    pub(super) fn new(
+        clock: Clock,
+        rebind: UnboundedSender<Rebind>,
+        log: Log,
+        freer: Freer,
+    ) -> Self {
+        Self { clock, rebind, log, freer }
     }
 
     fn bind_anew(&self, config: &Config, field: Field) -> Result<(), String> {
@@ -90,6 +98,14 @@ impl Outside for World {
 
     fn allocator_report(&self) -> String {
         allocator::report()
+    }
+
+    fn free(&mut self, garbage: Vec<Garbage>) {
+        self.freer.free(garbage);
+    }
+
+    fn freeing(&self) -> (usize, usize) {
+        self.freer.counts()
     }
 
     fn purge(&mut self) {

@@ -50,8 +50,9 @@ pub(super) fn memory(engine: &mut Engine, text: &mut Text) {
     text.line("mem_allocator", engine.outside.allocator_name());
     text.line("mem_overhead_db_hashtable_rehashing", 0);
     text.line("active_defrag_running", 0);
-    text.line("lazyfree_pending_objects", 0);
-    text.line("lazyfreed_objects", 0);
+    let (pending, freed) = engine.outside.freeing();
+    text.line("lazyfree_pending_objects", pending);
+    text.line("lazyfreed_objects", freed);
 }
 
 /// There are no scripts yet, so none takes memory.

@@ -44,10 +44,12 @@ fn keys(cx: &mut ReadCx<'_>) -> CmdResult {
     if glob::is_literal(wanted) {
         found.extend(cx.keys.kind(wanted).map(|_| wanted));
     } else {
+        // `*` alone means all keys, even the one without a name, which no pattern matches.
+        let wants_all = wanted == b"*";
         let mut cursor = 0;
         loop {
             cursor = cx.keys.scan(cursor, KEYS_STEP, &mut |key, _| {
-                if glob::matches(wanted, key, Case::Sensitive) {
+                if wants_all || glob::matches(wanted, key, Case::Sensitive) {
                     found.push(key);
                 }
             });

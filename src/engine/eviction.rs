@@ -1,0 +1,118 @@
+//! Keeping within `maxmemory`: keys go before a command runs, or commands that need memory are
+//! refused.
+
+use crate::config::choices::EvictionPolicy as Chosen;
+use crate::keyspace::eviction::{EvictionPolicy, Order, Scope};
+use crate::structures::access_clock::AccessPolicy;
+
+use super::Engine;
+use super::latency::Delay;
+
+/// Keys removed between two looks at the clock.
+const KEYS_PER_LOOK: usize = 16;
+/// Dead things freed per key that goes.
+const REAP_PER_KEY: usize = 16;
+/// How long making room may take by `maxmemory-eviction-tenacity`: up to 10 it grows by 50 us a
+/// step, beyond by 15 % a step, 100 knows no bound. As in Redis.
+const STEP_NANOS: u64 = 50_000;
+
+impl Engine {
+    /// Removes keys until memory is within `maxmemory`, or as long as tenacity allows. What is
+    /// left to do is then done before the next commands: they pass meanwhile.
+    pub(super) fn make_room(&mut self) {
+        if self.memory_excess() == 0 {
+            self.is_out_of_memory = false;
+            return;
+        }
+        let Some(policy) = policy(self.config.maxmemory_policy) else {
+            self.is_out_of_memory = true;
+            return;
+        };
+        let samples = usize::try_from(self.config.maxmemory_samples).unwrap_or(1);
+        let (now, budget) =
+            (self.now.unix_ms(), budget_nanos(self.config.maxmemory_eviction_tenacity));
+        let started = self.outside.ticks();
+        self.is_out_of_memory = false;
+        'rounds: loop {
+            for _ in 0..KEYS_PER_LOOK {
+                if self.keyspace.evict_one(policy, samples, now, &mut self.rng).is_none() {
+                    // Nothing may go any more.
+                    self.is_out_of_memory = self.memory_excess() > 0;
+                    break 'rounds;
+                }
+                self.keyspace.reap(REAP_PER_KEY);
+                if self.memory_excess() == 0 {
+                    break 'rounds;
+                }
+            }
+            if self.nanos_between(started, self.outside.ticks()) > budget {
+                break;
+            }
+        }
+        self.react();
+        let nanos = self.nanos_between(started, self.outside.ticks());
+        self.note_delay(Delay::EvictionCycle, nanos);
+    }
+
+    /// Bytes beyond `maxmemory`. What snapshots hold back does not count: removing keys would not
+    /// give it back.
+    fn memory_excess(&self) -> usize {
+        let limit = usize::try_from(self.config.maxmemory.0).unwrap_or(usize::MAX);
+        if limit == 0 {
+            return 0;
+        }
+        let used = self.outside.memory_used().saturating_sub(self.keyspace.held_bytes());
+        used.saturating_sub(limit)
+    }
+
+    /// Records accesses as the policy needs them.
+    pub(super) fn obey_policy(&mut self) {
+        let access = match self.config.maxmemory_policy {
+            Chosen::AllkeysLfu | Chosen::VolatileLfu => AccessPolicy::Lfu {
+                log_factor: self.config.lfu_log_factor,
+                decay_minutes: self.config.lfu_decay_time,
+            },
+            _ => AccessPolicy::Lru,
+        };
+        if self.keyspace.access_policy() != access {
+            self.keyspace.set_access_policy(access);
+        }
+    }
+}
+
+fn policy(chosen: Chosen) -> Option<EvictionPolicy> {
+    let (scope, order) = match chosen {
+        Chosen::Noeviction => return None,
+        Chosen::AllkeysLru | Chosen::AllkeysLfu => (Scope::AllKeys, Order::Access),
+        Chosen::AllkeysRandom => (Scope::AllKeys, Order::Random),
+        Chosen::VolatileLru | Chosen::VolatileLfu => (Scope::Volatile, Order::Access),
+        Chosen::VolatileRandom => (Scope::Volatile, Order::Random),
+        Chosen::VolatileTtl => (Scope::Volatile, Order::Deadline),
+    };
+    Some(EvictionPolicy { scope, order })
+}
+
+fn budget_nanos(tenacity: u32) -> u64 {
+    match tenacity {
+        0..=10 => STEP_NANOS * u64::from(tenacity),
+        100.. => u64::MAX,
+        _ => {
+            let step = |nanos: u64, _| nanos.saturating_mul(115) / 100;
+            (10..tenacity).fold(STEP_NANOS * 10, step)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tenacity_sets_the_time_that_making_room_may_take() {
+        for (tenacity, nanos) in [(0, 0), (1, 50_000), (10, 500_000), (11, 575_000)] {
+            assert_eq!(budget_nanos(tenacity), nanos);
+        }
+        assert_eq!(budget_nanos(100), u64::MAX);
+        assert!((11..100).all(|step| budget_nanos(step) < budget_nanos(step + 1)));
+    }
+}

@@ -1,0 +1,54 @@
+//! A thread that frees what is large, so that nobody waits for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+
+use crate::keyspace::graveyard::Garbage;
+
+/// The way to the thread; it ends with this.
+#[derive(Debug)]
+pub(super) struct Freer {
+    sender: Sender<Vec<Garbage>>,
+    counts: Arc<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    pending: AtomicUsize,
+    freed: AtomicUsize,
+}
+
+impl Freer {
+    /// Starts the thread.
+    pub(super) fn start() -> std::io::Result<Self> {
+        let (sender, receiver) = channel::<Vec<Garbage>>();
+        let counts = Arc::new(Counts::default());
+        let theirs = Arc::clone(&counts);
+        thread::Builder::new().name("free".into()).spawn(move || {
+            for batch in receiver {
+                for garbage in batch {
+                    drop(garbage);
+                    theirs.pending.fetch_sub(1, Relaxed);
+                    theirs.freed.fetch_add(1, Relaxed);
+                }
+            }
+        })?;
+        Ok(Self { sender, counts })
+    }
+
+    /// Hands something over.
+    pub(super) fn free(&self, garbage: Vec<Garbage>) {
+        self.counts.pending.fetch_add(garbage.len(), Relaxed);
+        if let Err(refused) = self.sender.send(garbage) {
+            // Without the thread it is freed here.
+            self.counts.pending.fetch_sub(refused.0.len(), Relaxed);
+        }
+    }
+
+    /// Things that are still to be freed, and those that have been.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.counts.pending.load(Relaxed), self.counts.freed.load(Relaxed))
+    }
+}
