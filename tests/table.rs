@@ -11,6 +11,7 @@ use ochre::engine::client::{ClientKey, Origin};
 use ochre::engine::outside::{AllocatorFigures, Outside, ProcessFigures};
 use ochre::engine::registry::{Row, Run};
 use ochre::engine::{Engine, Setup};
+use ochre::keyspace::graveyard::Garbage;
 use ochre::protocol::decode::{DecodeLimits, Decoder};
 use ochre::protocol::frame::Frame;
 use ochre::protocol::request::Batch;
@@ -64,6 +65,10 @@ impl Outside for Nowhere {
     }
     fn write_config_file(&mut self, _: &str, _: &[u8]) -> std::io::Result<()> {
         Ok(())
+    }
+    fn free(&mut self, _: Vec<Garbage>) {}
+    fn freeing(&self) -> (usize, usize) {
+        (0, 0)
     }
     fn sleep_us(&mut self, _: u64) {}
     fn ticks(&self) -> u64 {

@@ -188,12 +188,7 @@ impl Clients {
     /// Adds a client. O(1).
     ///
     /// # Panics
-<<<<<<< Updated upstream
     /// With four billion clients; descriptors run out long before.
-=======
-    ///
-    /// With more than 2^32 clients, which no system has descriptors for.
->>>>>>> Stashed changes
     pub fn insert(&mut self, origin: Origin, now: MonotonicMicros) -> ClientKey {
         let client = Box::new(Client {
             id: self.next_id,

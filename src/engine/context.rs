@@ -33,12 +33,7 @@ impl EngineCx<'_> {
     /// The caller's state.
     ///
     /// # Panics
-<<<<<<< Updated upstream
     /// Never: a caller is connected while it is served.
-=======
-    ///
-    /// If the caller were gone, which can't be while it is served.
->>>>>>> Stashed changes
     pub fn caller(&mut self) -> &mut Client {
         self.engine.clients.get_mut(self.client).expect("a caller is connected while it is served")
     }

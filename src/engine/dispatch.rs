@@ -180,18 +180,10 @@ impl Engine {
     ) -> Step {
         let Some(index) = row else {
             let error = self.unknown_command(key, args);
-<<<<<<< Updated upstream
             let is_cut = self.clients.get(key).is_none_or(|client| client.flags.has(ENDING));
             if !is_cut {
                 self.refuse(key, None, &error, replies);
             }
-=======
-            if self.clients.get(key).is_none_or(|client| client.flags.has(ClientFlags::CLOSE_ASAP))
-            {
-                return Step::Done;
-            }
-            self.refuse(key, None, &error, replies);
->>>>>>> Stashed changes
             return Step::Done;
         };
         if let Some(error) = self.misfit(index, args) {

@@ -10,7 +10,6 @@ use crate::protocol::error::ReplyError;
 
 use super::Engine;
 use super::client::{ClientFlags, ClientKey};
-use super::dispatch::row_may_replicate;
 use super::registry::RowIndex;
 
 /// How a gate lets a command pass, or not.
@@ -106,11 +105,7 @@ fn paused(engine: &Engine, key: ClientKey, row: RowIndex, _: &Args<'_>) -> Verdi
         engine.clients.get(key).is_some_and(|client| client.flags.has(ClientFlags::MULTI));
     let is_client_command = row.full_name.starts_with("client");
     let holds = if pause.writes_only {
-<<<<<<< Updated upstream
-        !in_multi && (super::dispatch::row_may_replicate(row))
-=======
-        !in_multi && (row.spec.flags.has(WRITE) || row_may_replicate(row))
->>>>>>> Stashed changes
+        !in_multi && super::dispatch::row_may_replicate(row)
     } else {
         !in_multi && !is_client_command
     };

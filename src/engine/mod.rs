@@ -134,11 +134,7 @@ pub struct Setup {
 
 /// The server without its sockets.
 #[derive(Debug)]
-<<<<<<< Updated upstream
 #[allow(clippy::struct_excessive_bools, reason = "states that do not exclude each other")]
-=======
-#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
->>>>>>> Stashed changes
 pub struct Engine {
     /// The turn's reading of the clocks.
     pub now: Now,

@@ -5,14 +5,11 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use std::sync::mpsc::Sender;
-
 use tokio::sync::Notify;
 
 use crate::base::time::UnixMillis;
 use crate::engine::client::{ClientFlags, ClientKey};
 use crate::engine::{Effect, Engine, Shutdown};
-use crate::keyspace::graveyard::Garbage;
 use crate::protocol::request::Batch;
 
 use super::clock::Clock;
@@ -41,8 +38,6 @@ pub(super) struct Host {
     pub ending: Rc<Notify>,
     /// How it is to end.
     pub shutdown: Option<Shutdown>,
-    /// Large things on their way to the worker that frees them.
-    freeing: Sender<Garbage>,
 }
 
 /// The host as its thread's tasks share it.
@@ -61,7 +56,6 @@ impl Host {
             timer_due: None,
             ending: Rc::new(Notify::new()),
             shutdown: None,
-            freeing: super::workers::start_freeing(),
         }
     }
 
@@ -85,12 +79,6 @@ impl Host {
                         self.ending.notify_one();
                     }
                 }
-            }
-        }
-        if self.engine.keyspace.has_garbage() {
-            for garbage in self.engine.keyspace.take_garbage() {
-                // Without the worker it is freed right here.
-                let _ = self.freeing.send(garbage);
             }
         }
         if let Some(due) = self.engine.next_due()

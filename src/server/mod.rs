@@ -18,7 +18,6 @@ mod reader;
 mod socket;
 pub mod syslog;
 mod timer;
-mod workers;
 mod world;
 
 use std::cell::RefCell;

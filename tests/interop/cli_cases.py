@@ -206,7 +206,9 @@ def hints(target):
         terminal.type("getex ")
         terminal.wait_for(rb"getex .*key \[EX seconds.*PERSIST\]")
         terminal.type("\x15help getex\r")
-        terminal.wait_for(b"summary:.*" + re.escape(summary.rstrip(b".")[:30]))
+        # The next prompt too: what is typed before the line editor is back may be lost.
+        shown = b"summary:.*" + re.escape(summary.rstrip(b".")[:30])
+        terminal.wait_for(rb"(?s)" + shown + rb".*\d> ")
         terminal.type("set answer 42\r")
         terminal.wait_for(b"OK")
     finally:
