@@ -80,6 +80,11 @@ fn feed(hash: &mut Sha1, value: ValueRef<'_>) {
             StringRef::Inline(bytes) => feed_bytes(hash, bytes),
             StringRef::Shared(blob) => feed_bytes(hash, blob),
         },
+        ValueRef::List(list) => {
+            for element in list {
+                feed_bytes(hash, &element.to_vec());
+            }
+        }
         #[cfg(test)]
         ValueRef::Probe(_) => {}
     }

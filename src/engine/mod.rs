@@ -45,12 +45,13 @@ mod lolwut;
 mod tests;
 
 use crate::base::time::{Now, UnixMillis};
-use crate::command::context::DataLimits;
+use crate::command::context::{DataLimits, EncodingLimits};
 use crate::command::spec::Command;
 use crate::config::Config;
 use crate::config::choices::EvictionPolicy;
 use crate::keyspace::Keyspace;
 use crate::protocol::reply::Output;
+use crate::types::list::PackLimit;
 
 use client::{ClientFlags, ClientKey, Clients, Pause};
 use latency::Latency;
@@ -217,6 +218,7 @@ impl Engine {
                 lazy_user_del: false,
                 lazy_user_flush: false,
                 counts_frequency: false,
+                encodings: EncodingLimits::default(),
             },
             rng: fastrand::Rng::with_seed(seed.rotate_left(32)),
             effects: Vec::new(),
@@ -250,6 +252,7 @@ impl Engine {
                 self.config.maxmemory_policy,
                 EvictionPolicy::AllkeysLfu | EvictionPolicy::VolatileLfu
             ),
+            encodings: encoding_limits(&self.config),
         };
         self.slow_log.obey(&self.config);
         self.latency.obey(self.config.latency_monitor_threshold);
@@ -362,4 +365,21 @@ fn hex_id(outside: &mut dyn Outside) -> String {
     let mut digits: String = bits.iter().map(|bits| digest::hex(&bits.to_be_bytes())).collect();
     digits.truncate(40);
     digits
+}
+
+fn encoding_limits(config: &Config) -> EncodingLimits {
+    let count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+    EncodingLimits {
+        list_pack: PackLimit::of_directive(config.list_max_listpack_size.into()),
+        hash_pack_entries: count(config.hash_max_listpack_entries),
+        hash_pack_value: count(config.hash_max_listpack_value.0),
+        set_intset_entries: count(config.set_max_intset_entries),
+        set_pack_entries: count(config.set_max_listpack_entries),
+        set_pack_value: count(config.set_max_listpack_value),
+        sorted_set_pack_entries: count(config.zset_max_listpack_entries),
+        sorted_set_pack_value: count(config.zset_max_listpack_value.0),
+        hll_sparse_bytes: count(config.hll_sparse_max_bytes.0),
+        stream_node_bytes: count(config.stream_node_max_bytes.0),
+        stream_node_entries: count(config.stream_node_max_entries),
+    }
 }

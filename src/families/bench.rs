@@ -8,7 +8,7 @@
 use crate::base::blob::Blob;
 use crate::base::time::UnixMillis;
 use crate::command::args::Args;
-use crate::command::context::{CmdResult, DataLimits, ReadCx, WriteCx};
+use crate::command::context::{CmdResult, DataLimits, EncodingLimits, ReadCx, WriteCx};
 use crate::command::spec::{Command, DataRun};
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::protocol::error::ReplyError;
@@ -38,6 +38,7 @@ impl Bench {
                 lazy_user_del: false,
                 lazy_user_flush: false,
                 counts_frequency: false,
+                encodings: EncodingLimits::default(),
             },
             rng: fastrand::Rng::with_seed(7),
         }

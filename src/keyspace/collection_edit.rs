@@ -3,15 +3,6 @@
 //! The closure's parameter type is the type check, its result is the report. A collection that is
 //! empty afterwards goes.
 
-#![cfg_attr(
-    not(test),
-    allow(
-        unreachable_code,
-        unused_variables,
-        reason = "no value but strings, except in tests, until the first collection is there"
-    )
-)]
-
 use super::journal::{Change, DEL, Event, NEW};
 use super::spot::{Ledger, Replacing, Spot};
 use super::value::{KeyEntry, KeyRef, Stored, WrongType};

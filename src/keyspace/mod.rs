@@ -7,6 +7,7 @@ mod collection_edit;
 pub mod eviction;
 mod expiry;
 pub mod graveyard;
+mod held;
 pub mod journal;
 #[cfg(test)]
 pub mod probe;

@@ -1,20 +1,12 @@
 //! Values as readers see them and as writers give them.
 
-#![cfg_attr(
-    not(test),
-    allow(
-        unreachable_code,
-        unused_variables,
-        reason = "`Value` has variants in tests only, until the first collection is there"
-    )
-)]
-
 use crate::base::blob::Blob;
 use crate::base::number::parse_int;
 use crate::structures::entry::{
     Content, Entry, EntryRef, Form, INLINE_MAX, Nested, NewContent, Succession,
 };
 use crate::structures::size_class::size_class;
+use crate::types::list::List;
 
 /// Type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,27 +60,6 @@ pub enum NewString<'a> {
     Shared(&'a Blob),
 }
 
-/// A value of any type.
-#[derive(Clone, Copy, Debug)]
-pub enum ValueRef<'a> {
-    /// A string.
-    String(StringRef<'a>),
-    /// The type by which tests try what holds for all collections.
-    #[cfg(test)]
-    Probe(&'a super::probe::Probe),
-}
-
-impl ValueRef<'_> {
-    /// Its type.
-    pub fn kind(&self) -> Kind {
-        match self {
-            Self::String(_) => Kind::String,
-            #[cfg(test)]
-            Self::Probe(_) => super::probe::Probe::KIND,
-        }
-    }
-}
-
 /// What the keyspace asks of a type other than strings.
 pub trait Collection: Default + Send + Sync {
     /// The type, as TYPE and WRONGTYPE know it.
@@ -124,6 +95,24 @@ pub trait Stored: Collection {
 /// Declares the types besides strings: variant and type, in the order of their tags.
 macro_rules! collections {
     ($($(#[$attr:meta])* $name:ident($type:ty) = $tag:literal;)*) => {
+        /// A value of any type.
+        #[derive(Clone, Copy, Debug)]
+        pub enum ValueRef<'a> {
+            /// A string.
+            String(StringRef<'a>),
+            $($(#[$attr])* #[doc = "See the type."] $name(&'a $type),)*
+        }
+
+        impl ValueRef<'_> {
+            /// Its type.
+            pub fn kind(&self) -> Kind {
+                match *self {
+                    Self::String(_) => Kind::String,
+                    $($(#[$attr])* Self::$name(_) => <$type>::KIND,)*
+                }
+            }
+        }
+
         /// A value that is no string.
         #[derive(Debug)]
         pub enum Value {
@@ -227,6 +216,7 @@ macro_rules! collections {
 }
 
 collections! {
+    List(List) = 0;
     #[cfg(test)]
     Probe(super::probe::Probe) = 12;
 }

@@ -1,0 +1,28 @@
+//! What the keyspace asks of its types, answered by each of them.
+
+use super::value::{Collection, Kind};
+use crate::structures::entry::Succession;
+use crate::types::list::List;
+
+impl Collection for List {
+    const KIND: Kind = Kind::List;
+    fn is_vacant(&self) -> bool {
+        self.is_empty()
+    }
+    fn duplicate(&self) -> Self {
+        self.clone()
+    }
+    fn succeed(&self, _: &Succession) -> Self {
+        self.clone()
+    }
+    fn free_shell(self, _: &Succession) {}
+    fn encoding(&self) -> &'static str {
+        Self::encoding(self)
+    }
+    fn memory_bytes(&self, samples: usize) -> usize {
+        Self::memory_bytes(self, samples)
+    }
+    fn free_effort(&self) -> usize {
+        Self::free_effort(self)
+    }
+}
