@@ -109,7 +109,7 @@ impl Keyspace {
         Self {
             hasher: KeyHasher::new(seed),
             databases: (0..databases.max(1)).map(|_| Database::new(seed)).collect(),
-            epochs: Epochs::new(),
+            epochs: Epochs::with_seed(seed),
             journal: Journal::default(),
             stats: Stats::default(),
             clock: Clock::new(seed),

@@ -91,6 +91,15 @@ impl Writer<'_> {
         self.keyspace.db_count()
     }
 
+    /// Makes something of what is there: a value with tables inside, to be [`Writer::put`] then.
+    pub fn derive<R>(&mut self, make: impl FnOnce(Reader<'_>, &mut Epochs) -> R) -> R {
+        // A reader has no use for epochs; apart from them, both can be lent.
+        let mut epochs = std::mem::take(&mut self.keyspace.epochs);
+        let made = make(self.reader(), &mut epochs);
+        self.keyspace.epochs = epochs;
+        made
+    }
+
     #[inline]
     pub(super) fn parts(&mut self) -> Parts<'_> {
         let Keyspace { databases, epochs, journal, stats, clock, graveyard, used, .. } =

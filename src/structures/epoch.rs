@@ -25,6 +25,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use crate::base::hash::KeyHasher;
+
 /// Items of one chunk of limbo: 96 KiB, so that growing it never pauses for long.
 const CHUNK: usize = 4096;
 
@@ -148,6 +150,8 @@ pub struct Epochs {
     /// Items of limbo that no living snapshot needs.
     ripe: usize,
     held_bytes: usize,
+    seed: u64,
+    hasher: KeyHasher,
 }
 
 impl Default for Epochs {
@@ -167,8 +171,14 @@ impl fmt::Debug for Epochs {
 }
 
 impl Epochs {
-    /// The first epoch, no snapshot.
+    /// The first epoch, no snapshot; tables hash under the seed 0.
     pub fn new() -> Self {
+        Self::with_seed(0)
+    }
+
+    /// The first epoch, no snapshot. `seed` is for tables inside values, which have nobody else to
+    /// ask when they are made: they come about where these epochs are at hand.
+    pub fn with_seed(seed: u64) -> Self {
         let (outbox, inbox) = channel();
         Self {
             shared: Arc::new(Shared { newest: AtomicU64::new(0), outbox }),
@@ -180,7 +190,20 @@ impl Epochs {
             limbo: LinkedList::new(),
             ripe: 0,
             held_bytes: 0,
+            seed,
+            hasher: KeyHasher::new(seed),
         }
+    }
+
+    /// The seed for new tables, see [`super::cow_table::CowTable::new`].
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The hasher of that seed. A table's owner keeps a copy (64 bytes): making one anew takes
+    /// longer than a lookup.
+    pub fn hasher(&self) -> KeyHasher {
+        self.hasher
     }
 
     /// Epoch of the newest living snapshot; 0 when none lives and everything may be changed in place.

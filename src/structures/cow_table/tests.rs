@@ -226,6 +226,32 @@ fn grows_and_shrinks_to_nothing() {
 }
 
 #[test]
+fn duplicate_and_original_go_their_own_ways() {
+    for (hasher, count) in HASHERS {
+        let mut pair = Pair::new(hasher);
+        (0..count / 4).for_each(|key| pair.set(key, key));
+        pair.snapshot();
+        let copy = |body: &Body| Item::new(body.key, body.value, body.hasher, &body.living);
+        let mut twin = pair.table.duplicate(copy);
+        assert_eq!(twin.memory_bytes(), pair.table.memory_bytes());
+        let model = pair.model.clone();
+        (0..count / 8).for_each(|key| pair.edit(key, 7));
+        same(&twin, &model, hasher);
+        // The twin changes, too, and is read by a snapshot meanwhile.
+        let pin = pair.epochs.pin();
+        let frozen = twin.snapshot(&pin);
+        std::mem::swap(&mut twin, &mut pair.table);
+        let original = std::mem::replace(&mut pair.model, model.clone());
+        (0..count / 4).filter(|key| key % 3 > 0).for_each(|key| pair.remove(key));
+        pair.check();
+        same(&frozen, &model, hasher);
+        same(&twin, &original, hasher);
+        drop((frozen, pin, twin));
+        pair.finish();
+    }
+}
+
+#[test]
 fn memory_follows_the_number_of_keys() {
     let mut pair = Pair::new(good);
     for key in 0..sized(60_000, 300) {
