@@ -3,8 +3,9 @@
 //! A reader holds [`Reader`], which cannot change anything: the compiler checks the readonly flag.
 
 use super::args::Args;
+use crate::base::time::UnixMillis;
 use crate::keyspace::read::Reader;
-use crate::keyspace::value::WrongType;
+use crate::keyspace::value::{Kind, WrongType};
 use crate::keyspace::write::Writer;
 use crate::protocol::error::ReplyError;
 use crate::protocol::reply::Reply;
@@ -20,10 +21,76 @@ impl From<WrongType> for ReplyError {
 }
 
 /// How a call goes on after its handler.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Flow {
     /// The reply is written.
     Replied,
+    /// There is nothing to reply with yet, and nothing is written: the client waits, unless the
+    /// call is part of a transaction or a script, which get [`Wait::otherwise`] at once.
+    ///
+    /// When one of the keys may have what is waited for, the whole request is run again. The
+    /// handler need not know: it answers now, or says once more that it would wait.
+    Wait(Box<Wait>),
+}
+
+/// What a call waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// Type of the values that can serve it. Keys of other types don't wake it.
+    pub kind: Kind,
+    /// Where they may appear, in the client's database; the same key may stand here twice.
+    pub keys: Vec<Box<[u8]>>,
+    /// The last moment of waiting; `None` is for ever.
+    pub deadline: Option<UnixMillis>,
+    /// The reply when the time is over.
+    pub otherwise: Absence,
+    /// Run again also when a key goes or gets a value of another type (XREADGROUP).
+    pub heeds_loss: bool,
+    /// Calls on the same key with the same mark, which is not empty, are alike: when one of them
+    /// is run again in vain, the others behind it would be so too.
+    pub mark: Box<[u8]>,
+    /// The words to be run again, the command's name included, instead of the request's own
+    /// (XREAD replaces `$` by the id it stands for when the waiting begins).
+    pub request: Option<Vec<Box<[u8]>>>,
+}
+
+/// A reply that says that there is nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absence {
+    /// The absence of a value.
+    Null,
+    /// The absence of an array.
+    NullArray,
+}
+
+impl Wait {
+    /// Waits for values of a type under any of these keys.
+    pub fn new<'k>(
+        kind: Kind,
+        keys: impl IntoIterator<Item = &'k [u8]>,
+        deadline: Option<UnixMillis>,
+        otherwise: Absence,
+    ) -> Self {
+        let keys = keys.into_iter().map(Box::from).collect();
+        let mark = Box::default();
+        Self { kind, keys, deadline, otherwise, heeds_loss: false, mark, request: None }
+    }
+}
+
+impl From<Wait> for Flow {
+    fn from(wait: Wait) -> Self {
+        Self::Wait(Box::new(wait))
+    }
+}
+
+impl Absence {
+    /// Writes the reply.
+    pub fn write(self, reply: &mut Reply<'_>) {
+        match self {
+            Self::Null => reply.null(),
+            Self::NullArray => reply.null_array(),
+        }
+    }
 }
 
 /// Directives that data commands obey; a copy lives with the keyspace's owner.

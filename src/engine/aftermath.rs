@@ -6,7 +6,7 @@ use crate::keyspace::journal::{Listening, Record};
 use super::Engine;
 
 /// In this order every fact reaches those who react.
-const CONSUMERS: &[fn(&mut Engine, &Record<'_>)] = &[Engine::tell_watchers];
+const CONSUMERS: &[fn(&mut Engine, &Record<'_>)] = &[Engine::tell_watchers, Engine::tell_waiters];
 
 impl Engine {
     /// Tells everybody concerned what has changed since the last call.
@@ -29,8 +29,8 @@ impl Engine {
 
     /// Has facts recorded only while somebody reacts to them.
     pub(super) fn choose_listening(&mut self) {
-        let listening =
-            if self.watchers.is_empty() { Listening::Nothing } else { Listening::Everything };
+        let nobody = self.watchers.is_empty() && self.blocked.is_empty();
+        let listening = if nobody { Listening::Nothing } else { Listening::Everything };
         self.keyspace.journal_mut().listen_to(listening);
     }
 }

@@ -9,6 +9,7 @@ use crate::base::time::{MonotonicMicros, UnixMillis};
 use crate::keyspace::DbIndex;
 use crate::protocol::reply::{Dialect, Output};
 
+use super::blocked::Waiting;
 use super::registry::RowIndex;
 use super::transaction::Transaction;
 
@@ -137,6 +138,8 @@ pub struct Client {
     pub args_bytes: usize,
     /// Commands queued since MULTI, watched keys.
     pub transaction: Option<Box<Transaction>>,
+    /// What it waits for.
+    pub(super) waiting: Option<Box<Waiting>>,
     /// Bytes received.
     pub bytes_in: u64,
     /// Bytes sent.
@@ -162,6 +165,7 @@ impl Client {
             + self.query_free_bytes
             + self.args_bytes
             + self.transaction.as_ref().map_or(0, |transaction| transaction.memory_bytes())
+            + self.waiting.as_ref().map_or(0, |waiting| waiting.memory_bytes())
     }
 
     /// Bytes waiting to be sent.
@@ -211,6 +215,7 @@ impl Clients {
             query_free_bytes: 0,
             args_bytes: 0,
             transaction: None,
+            waiting: None,
             bytes_in: 0,
             bytes_out: 0,
             commands: 0,

@@ -10,6 +10,7 @@ use crate::command::spec::{
 use crate::protocol::error::ReplyError;
 
 use super::Engine;
+use super::blocked::Unblocked;
 use super::client::{ClientFlags, ClientKey, Pause, ReplyMode};
 use super::client_filter::{Asking, Filter};
 use super::client_line::Caller;
@@ -461,15 +462,19 @@ pub(super) fn client_unpause(cx: &mut EngineCx<'_>) -> CmdResult {
 /// CLIENT UNBLOCK
 pub(super) fn client_unblock(cx: &mut EngineCx<'_>) -> CmdResult {
     let id = cx.args.bytes()?;
-    if let Some(reason) = cx.args.peek()
-        && !reason.eq_ignore_ascii_case(b"timeout")
-        && !reason.eq_ignore_ascii_case(b"error")
-    {
-        return Err(ReplyError::Fixed("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"));
-    }
-    parse_int(id).ok_or(ReplyError::NotInteger)?;
-    // No command makes its client wait yet, so there is nobody to unblock.
-    cx.reply.flag(false);
+    let reason = match cx.args.peek().map(<[u8]>::to_ascii_lowercase).as_deref() {
+        None | Some(b"timeout") => Unblocked::TimedOut,
+        Some(b"error") => Unblocked::Refused(ReplyError::Unblocked),
+        Some(_) => {
+            return Err(ReplyError::Fixed("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"));
+        }
+    };
+    let id = parse_int(id).ok_or(ReplyError::NotInteger)?;
+
+    let client = u64::try_from(id).ok().and_then(|id| cx.engine.client_by_id(id));
+    let was_waiting = client.is_some_and(|client| cx.engine.unblock(client, &reason));
+
+    cx.reply.flag(was_waiting);
     Ok(Flow::Replied)
 }
 

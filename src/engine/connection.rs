@@ -96,6 +96,7 @@ impl Engine {
     pub fn disconnect(&mut self, key: ClientKey) {
         self.remove_monitor(key);
         self.unwatch(key);
+        self.stop_waiting(key);
         self.held.retain(|held| *held != key);
         self.clients.remove(key);
     }

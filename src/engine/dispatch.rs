@@ -1,10 +1,10 @@
 //! From a batch of requests to replies: look up, pass the gates, run, count.
 
 use crate::command::args::Args;
-use crate::command::context::{CmdResult, Flow, ReadCx, WriteCx};
+use crate::command::context::{CmdResult, Flow, ReadCx, Wait, WriteCx};
 use crate::command::spec::{Begin, FAST, Find, MAY_REPLICATE, Spec, WRITE};
 use crate::protocol::error::ReplyError;
-use crate::protocol::reply::{Output, Reply};
+use crate::protocol::reply::{Mark, Output, Reply};
 use crate::protocol::request::{Batch, Request};
 
 use super::client::{ClientFlags, ClientKey, ReplyMode};
@@ -47,8 +47,36 @@ pub enum Next {
 /// What became of one request.
 enum Step {
     Done,
+    /// To be served again when the client is resumed.
     Held,
+    /// Taken over by those who wait.
+    Waits,
 }
+
+/// How a command is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// As a request of its own, which may wait.
+    Alone,
+    /// Again, by one who waited, after tries that took so many nanoseconds.
+    Again(u64),
+    /// As part of a transaction or a script: it answers at once.
+    Within,
+}
+
+/// What a call took.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Cost {
+    /// Time.
+    pub nanos: u64,
+    /// Whether the reply is an error.
+    pub failed: bool,
+    /// Bytes of the reply.
+    pub reply_bytes: usize,
+}
+
+/// A call that would wait, and how many nanoseconds went into it.
+pub(super) type Unanswered = (Box<Wait>, u64);
 
 impl Engine {
     /// Serves the requests of one connection in order. Replies are in the client's output after.
@@ -63,9 +91,11 @@ impl Engine {
         client.flags.set(ClientFlags::RUNNING, true);
         client.last_request = self.now.monotonic;
         client.query_bytes = buffer.len();
-        client.reads += 1;
+        // One who goes on after waiting may have nothing more to say.
+        let brings = u64::from(!batch.requests.is_empty());
+        client.reads += brings;
         client.pipelined += batch.requests.len() as u64;
-        self.stats.reads += 1;
+        self.stats.reads += brings;
         self.ticks = self.outside.ticks();
 
         let served = self.serve_each(key, buffer, batch, &mut replies);
@@ -106,6 +136,10 @@ impl Engine {
                 match self.request(key, row, &args_of(buffer, batch, request), replies) {
                     Step::Done => done += 1,
                     Step::Held => return Served { requests: done, next: Next::Hold },
+                    Step::Waits => return Served { requests: done + 1, next: Next::Hold },
+                }
+                if self.blocked.has_ready() {
+                    self.serve_waiters();
                 }
                 if self.clients.get(key).is_none_or(|client| client.flags.has(ENDING)) {
                     return Served { requests: done, next: Next::Close };
@@ -222,7 +256,18 @@ impl Engine {
                 client.dialect
             }
         };
-        self.call(key, index, args, Reply::new(replies, dialect));
+        let reply = Reply::new(replies, dialect);
+        if let Some((wait, nanos)) = self.call_as(Manner::Alone, key, index, args, reply) {
+            replies.rewind(mark);
+            self.begin_wait(key, index, args, *wait, nanos);
+            return Step::Waits;
+        }
+        self.settle_reply(key, mark, replies);
+        Step::Done
+    }
+
+    /// Drops what was said since `mark` when the client does not want to hear it.
+    pub(super) fn settle_reply(&mut self, key: ClientKey, mark: Mark, replies: &mut Output) {
         // CLIENT REPLY ON is answered, OFF and SKIP are not: what counts is the mode afterwards.
         if let Some(client) = self.clients.get_mut(key)
             && client.reply_mode != ReplyMode::On
@@ -232,22 +277,44 @@ impl Engine {
                 client.reply_mode = ReplyMode::On;
             }
         }
-        Step::Done
     }
 
-    /// Runs a command that has passed its gates; an error becomes the reply.
+    /// Runs a command as part of a whole; an error becomes its reply. Nothing waits here.
     pub(super) fn call(
         &mut self,
         key: ClientKey,
         index: RowIndex,
         args: &Args<'_>,
-        mut reply: Reply<'_>,
+        reply: Reply<'_>,
     ) {
+        let unanswered = self.call_as(Manner::Within, key, index, args, reply);
+        debug_assert!(unanswered.is_none(), "only a request of its own can wait");
+    }
+
+    /// Runs a command that has passed its gates; an error becomes the reply. A call that would
+    /// wait has not been counted: that comes when it is answered.
+    pub(super) fn call_as(
+        &mut self,
+        manner: Manner,
+        key: ClientKey,
+        index: RowIndex,
+        args: &Args<'_>,
+        mut reply: Reply<'_>,
+    ) -> Option<Unanswered> {
         let started = self.ticks;
         let reply_from = reply.output().len();
         let outcome = self.run(key, index, args.clone(), reply.reborrow());
+        let mut waits = None;
         let failed = match outcome {
             Ok(Flow::Replied) => false,
+            Ok(Flow::Wait(wait)) => {
+                if manner == Manner::Within {
+                    wait.otherwise.write(&mut reply);
+                } else {
+                    waits = Some(wait);
+                }
+                false
+            }
             Err(error) => {
                 self.stats.count_error(&error.code());
                 reply.error(&error);
@@ -258,8 +325,31 @@ impl Engine {
             self.expire_named(key, index, args);
         }
         let ticks = self.outside.ticks();
-        let nanos = self.nanos_between(started, ticks);
+        let mut nanos = self.nanos_between(started, ticks);
         self.ticks = ticks;
+        if let Manner::Again(spent) = manner {
+            nanos += spent;
+        }
+        if waits.is_none() {
+            let reply_bytes = reply.output().len().saturating_sub(reply_from);
+            self.count_call(key, index, args, Cost { nanos, failed, reply_bytes });
+        }
+        // Afterwards, so that a transaction's commands are shown before its EXEC.
+        if !self.monitors.is_empty() && !matches!(manner, Manner::Again(_)) {
+            self.feed_monitors(key, index, args);
+        }
+        self.react();
+        waits.map(|wait| (wait, nanos))
+    }
+
+    /// Counts a call that has been answered.
+    pub(super) fn count_call(
+        &mut self,
+        key: ClientKey,
+        index: RowIndex,
+        args: &Args<'_>,
+        Cost { nanos, failed, reply_bytes }: Cost,
+    ) {
         self.stats.commands += 1;
         let tracks = self.config.latency_tracking;
         let row = self.registry.row_mut(index);
@@ -269,7 +359,6 @@ impl Engine {
         if tracks {
             row.stats.histogram.record(nanos);
         }
-        let reply_bytes = reply.output().len().saturating_sub(reply_from);
         if nanos >= self.slow_log.threshold_nanos() || self.slow_log.is_large(args, reply_bytes) {
             self.log_slow(key, index, args, nanos, reply_bytes);
         }
@@ -277,11 +366,6 @@ impl Engine {
             let is_fast = self.registry.row(index).spec.flags.has(FAST);
             self.note_delay(if is_fast { Delay::FastCommand } else { Delay::Command }, nanos);
         }
-        // Afterwards, so that a transaction's commands are shown before its EXEC.
-        if !self.monitors.is_empty() {
-            self.feed_monitors(key, index, args);
-        }
-        self.react();
     }
 
     fn run(
@@ -360,7 +444,7 @@ impl Engine {
     }
 
     /// Replies with a refusal, before anything ran.
-    fn refuse(
+    pub(super) fn refuse(
         &mut self,
         key: ClientKey,
         index: Option<RowIndex>,

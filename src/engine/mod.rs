@@ -6,6 +6,9 @@
 //! at once goes through [`outside::Outside`].
 
 mod aftermath;
+mod blocked;
+#[cfg(test)]
+mod blocked_tests;
 pub mod client;
 pub mod context;
 pub mod dispatch;
@@ -53,6 +56,7 @@ use crate::keyspace::Keyspace;
 use crate::protocol::reply::Output;
 use crate::types::list::PackLimit;
 
+use blocked::Blocked;
 use client::{ClientFlags, ClientKey, Clients, Pause};
 use latency::Latency;
 use outside::Outside;
@@ -159,6 +163,7 @@ pub struct Engine {
     slow_log: SlowLog,
     latency: Latency,
     watchers: Watchers,
+    blocked: Blocked,
     monitors: Vec<ClientKey>,
     held: Vec<ClientKey>,
     pause: Option<Pause>,
@@ -226,6 +231,7 @@ impl Engine {
             slow_log: SlowLog::default(),
             latency: Latency::default(),
             watchers: Watchers::default(),
+            blocked: Blocked::default(),
             monitors: Vec::new(),
             held: Vec::new(),
             pause: None,
@@ -315,10 +321,11 @@ impl Engine {
     /// The earliest moment at which something is to be done, if any.
     pub fn next_due(&self) -> Option<UnixMillis> {
         // While clients are held back nothing expires, so that what they see stands still.
-        match self.pause_ends() {
+        let due = match self.pause_ends() {
             None if self.expires_actively => self.keyspace.next_due(),
             ends => ends,
-        }
+        };
+        due.into_iter().chain(self.blocked.next_due()).min()
     }
 
     /// Effects of this turn, in the order they must take place.

@@ -16,8 +16,8 @@ use crate::protocol::request::{Batch, Request, Span};
 
 /// What the world holds and does.
 #[derive(Debug, Default)]
-struct State {
-    memory_used: usize,
+pub(super) struct State {
+    pub(super) memory_used: usize,
     ticks: u64,
     file: Vec<u8>,
     refused: Option<Field>,
@@ -25,7 +25,7 @@ struct State {
 }
 
 #[derive(Clone, Debug, Default)]
-struct World(Rc<RefCell<State>>);
+pub(super) struct World(pub(super) Rc<RefCell<State>>);
 
 impl Outside for World {
     fn memory_used(&self) -> usize {
@@ -88,13 +88,13 @@ impl Outside for World {
 }
 
 /// An engine between made-up sockets and a made-up world.
-struct Stage {
-    engine: Engine,
-    world: World,
+pub(super) struct Stage {
+    pub(super) engine: Engine,
+    pub(super) world: World,
 }
 
 impl Stage {
-    fn new(directives: &[(&str, &str)]) -> Self {
+    pub(super) fn new(directives: &[(&str, &str)]) -> Self {
         let mut config = Config::default();
         for (name, value) in directives {
             let field = Field::of(name.as_bytes()).unwrap();
@@ -116,19 +116,19 @@ impl Stage {
         Self { engine, world }
     }
 
-    fn connect(&mut self) -> ClientKey {
+    pub(super) fn connect(&mut self) -> ClientKey {
         let origin = Origin { addr: "1.2.3.4:5".into(), is_loopback: true, ..Origin::default() };
         self.engine.connect(origin).unwrap()
     }
 
-    fn pass_ms(&mut self, millis: u64) {
+    pub(super) fn pass_ms(&mut self, millis: u64) {
         self.engine.now.unix_us += i64::try_from(millis).unwrap() * 1000;
         self.engine.now.monotonic.0 += millis * 1000;
     }
 
     /// Sends one request; words are parted by blanks, `''` is an empty one. How it went on, and
     /// what is in the client's output.
-    fn send(&mut self, key: ClientKey, line: &str) -> (Next, String) {
+    pub(super) fn send(&mut self, key: ClientKey, line: &str) -> (Next, String) {
         let mut bytes = Vec::new();
         let mut batch = Batch::default();
         for word in line.split(' ') {
@@ -144,20 +144,20 @@ impl Stage {
     }
 
     /// Takes what is in a client's output.
-    fn read(&mut self, key: ClientKey) -> String {
+    pub(super) fn read(&mut self, key: ClientKey) -> String {
         let Some(output) = self.engine.output(key) else { return "gone".into() };
         let text = output.slices().flatten().copied().collect::<Vec<u8>>();
         output.clear();
         String::from_utf8(text).unwrap().replace("\r\n", " ").trim_end().to_owned()
     }
 
-    fn check(&mut self, key: ClientKey, lines: &[(&str, &str)]) {
+    pub(super) fn check(&mut self, key: ClientKey, lines: &[(&str, &str)]) {
         for (line, expected) in lines {
             assert_eq!(self.send(key, line).1, *expected, "{line}");
         }
     }
 
-    fn ask(&mut self, key: ClientKey, line: &str) -> String {
+    pub(super) fn ask(&mut self, key: ClientKey, line: &str) -> String {
         self.send(key, line).1
     }
 }

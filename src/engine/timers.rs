@@ -26,6 +26,7 @@ impl Engine {
     /// Removes what is due. Returns when it wants to be called next, if anything has a deadline.
     pub fn expire(&mut self) -> Option<UnixMillis> {
         self.end_pause_when_due();
+        self.end_waits_when_due();
         let now = self.now.unix_ms();
         if !self.expires_actively || self.pause.is_some() {
             return self.next_due();
@@ -37,13 +38,14 @@ impl Engine {
         self.stats.expire_budgets_spent += u64::from(left > self.expire_budget);
         self.note_delay(Delay::ExpireCycle, nanos);
         self.react();
+        self.serve_waiters();
         // What is late is worked off faster and faster, so that a burst is bounded in memory too.
         self.expire_budget = if left > self.expire_budget {
             (self.expire_budget * 2).min(EXPIRE_BUDGET_MAX)
         } else {
             EXPIRE_BUDGET
         };
-        if left > 0 { Some(now) } else { self.keyspace.next_due() }
+        if left > 0 { Some(now) } else { self.next_due() }
     }
 
     /// Removes those of a call's keys whose time is over. Only needed while nothing expires by
@@ -77,6 +79,7 @@ impl Engine {
         self.stats.memory_peak = self.stats.memory_peak.max(self.outside.memory_used());
         self.keyspace.reap(REAP_BUDGET);
         self.react();
+        self.serve_waiters();
         self.end_pause_when_due();
         self.visit_clients();
     }
@@ -123,6 +126,7 @@ impl Engine {
                 self.effects.push(Effect::Resume(key));
             }
         }
+        self.serve_waiters();
     }
 
     /// When the pause ends, for the shell's timer.

@@ -72,6 +72,17 @@ impl Queued {
         Self { row, bytes: bytes.into(), spans: spans.into(), large }
     }
 
+    /// A request of these words, the name included.
+    pub fn of_words(row: RowIndex, words: &[Box<[u8]>]) -> Self {
+        let mut end = 0;
+        let spans = words.iter().map(|word| {
+            let start = end;
+            end += word.len();
+            Span { start: position(start), end: position(end) }
+        });
+        Self { row, spans: spans.collect(), bytes: words.concat().into(), large: Vec::new() }
+    }
+
     /// The words, to be run.
     pub fn args(&self) -> Args<'_> {
         Args::new(&self.bytes, &self.spans, &self.large)

@@ -1,14 +1,14 @@
 //! Runs commands against a keyspace of its own, for the tests of the families.
 //!
 //! A conversation is a list of lines `command => reply`. Replies are written as
-//! `+OK`, `-ERR text`, `:1`, `"bulk"`, `nil`, `[array of them]`, `{map of them}`.
+//! `+OK`, `-ERR text`, `:1`, `"bulk"`, `nil`, `[array of them]`, `{map of them}`; `waits` is none.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use crate::base::blob::Blob;
 use crate::base::time::UnixMillis;
 use crate::command::args::Args;
-use crate::command::context::{CmdResult, DataLimits, EncodingLimits, ReadCx, WriteCx};
+use crate::command::context::{CmdResult, DataLimits, EncodingLimits, Flow, ReadCx, WriteCx};
 use crate::command::spec::{Command, DataRun};
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::protocol::error::ReplyError;
@@ -80,6 +80,10 @@ impl Bench {
                 String::from_utf8_lossy(words[0]).to_ascii_lowercase().into(),
             )),
         };
+        if let Ok(Flow::Wait(_)) = result {
+            assert!(output.is_empty(), "who waits has said nothing");
+            return "waits".into();
+        }
         if let Err(error) = result {
             assert!(output.is_empty(), "an error is the whole reply");
             Reply::new(&mut output, self.dialect).error(&error);

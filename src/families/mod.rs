@@ -2,6 +2,7 @@
 
 pub mod bit;
 pub mod key;
+pub mod list;
 pub mod string;
 
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod laws;
 #[cfg(test)]
 mod tests;
 mod text;
+mod timeout;
 
 use crate::command::spec::{Command, DataRun};
 
@@ -27,6 +29,11 @@ pub const TABLES: &[&[Command<DataRun>]] = &[
     bit::map::COMMANDS,
     bit::combine::COMMANDS,
     bit::field::COMMANDS,
+    list::push::COMMANDS,
+    list::pop::COMMANDS,
+    list::transfer::COMMANDS,
+    list::read::COMMANDS,
+    list::edit::COMMANDS,
     key::basic::COMMANDS,
     key::place::COMMANDS,
     key::expire::COMMANDS,

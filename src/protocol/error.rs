@@ -77,6 +77,8 @@ pub enum ReplyError {
     NotInMulti,
     #[error("OOM command not allowed when used memory > 'maxmemory'.")]
     OutOfMemory,
+    #[error("UNBLOCKED client unblocked via CLIENT UNBLOCK")]
+    Unblocked,
     #[error("LOADING Redis is loading the dataset in memory")]
     Loading,
 

@@ -48,8 +48,17 @@ impl Connection {
             if self.is_closing {
                 return if is_sent { Err(Ended) } else { Ok(()) };
             }
-            if self.held.is_some() || (!is_sent && self.is_overfull(host)) {
+            if !is_sent && self.is_overfull(host) {
                 return Ok(());
+            }
+            if self.held.is_some() {
+                let (socket, scratch) = (&mut self.socket, &mut host.scratch);
+                match self.reader.poll_receive_aside(socket, scratch, cx) {
+                    Poll::Pending => return Ok(()),
+                    Poll::Ready(Err(_) | Ok(0)) => return Err(Ended),
+                    Poll::Ready(Ok(count)) => self.report(host, count),
+                }
+                continue;
             }
             match self.reader.poll_receive(&mut self.socket, &mut host.scratch, cx) {
                 Poll::Pending => return Ok(()),

@@ -316,11 +316,19 @@ impl Remote {
                 return Err(Ended);
             }
             let is_overfull = !is_sent && self.output.len() > OUTPUT_PAUSE_BYTES;
-            if self.is_closing || self.held.is_some() || is_overfull || self.spare.is_none() {
+            if self.is_closing || is_overfull || self.spare.is_none() {
                 return Ok(());
             }
             let scratch = Rc::clone(&self.scratch);
             let mut scratch = scratch.borrow_mut();
+            if self.held.is_some() {
+                match self.reader.poll_receive_aside(&mut self.socket, &mut scratch, cx) {
+                    Poll::Pending => return Ok(()),
+                    Poll::Ready(Err(_) | Ok(0)) => return Err(Ended),
+                    Poll::Ready(Ok(count)) => self.received += count,
+                }
+                continue;
+            }
             if self.submit(&scratch)? {
                 continue;
             }

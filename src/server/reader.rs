@@ -18,6 +18,9 @@ use super::socket::Socket;
 pub(super) const SCRATCH_BYTES: usize = 64 * 1024;
 /// Room that is made behind pending bytes, at least.
 const PENDING_ROOM: usize = 16 * 1024;
+/// Bytes that are read from a connection whose requests are put off. It is read from only so that
+/// its end is seen.
+const HELD_BYTES_MAX: usize = 1024 * 1024;
 /// Capacity that a connection keeps when nothing is pending.
 const PENDING_KEPT: usize = 64 * 1024;
 
@@ -81,6 +84,22 @@ impl Reader {
         }
         self.pending.reserve(self.missing.max(PENDING_ROOM));
         socket.poll_append(cx, &mut self.pending, usize::MAX)
+    }
+
+    /// Reads once for later, while requests are put off. 0 is the end of the stream. When enough
+    /// is there already, nothing is read before the requests go on.
+    pub(super) fn poll_receive_aside(
+        &mut self,
+        socket: &mut Socket,
+        scratch: &mut [u8],
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        if self.query_bytes() >= HELD_BYTES_MAX {
+            return Poll::Pending;
+        }
+        let count = ready!(self.poll_receive(socket, scratch, cx))?;
+        self.drop_served(scratch, 0);
+        Poll::Ready(Ok(count))
     }
 
     /// Finds the complete requests among what was received; `served` of the bytes that

@@ -27,11 +27,11 @@ pub(super) fn clients(engine: &mut Engine, text: &mut Text) {
         client.transaction.as_deref().is_some_and(|transaction| transaction.watched_count() > 0)
     });
     text.line("watching_clients", watching);
-    let blocked = count(&|client| client.flags.has(ClientFlags::BLOCKED));
-    text.line("clients_in_timeout_table", blocked);
+    text.line("clients_in_timeout_table", engine.blocked.deadline_count());
     text.line("total_watched_keys", engine.watchers.key_count());
-    text.line("total_blocking_keys", 0);
-    text.line("total_blocking_keys_on_nokey", 0);
+    let (keys, keys_heeding_loss) = engine.blocked.key_counts();
+    text.line("total_blocking_keys", keys);
+    text.line("total_blocking_keys_on_nokey", keys_heeding_loss);
     pause(engine, text);
 }
 
