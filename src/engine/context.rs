@@ -42,11 +42,10 @@ impl EngineCx<'_> {
     pub fn misused_subcommand(&self) -> ReplyError {
         let row = self.engine.registry.row(self.row);
         let command = row.full_name.split('|').next().unwrap_or_default().to_ascii_uppercase();
-        let word = self.args.word(1);
-        let word = String::from_utf8_lossy(&word[..word.len().min(128)]);
-        let text = format!(
-            "ERR unknown subcommand or wrong number of arguments for '{word}'. Try {command} HELP."
-        );
-        ReplyError::Text(text.into())
+        let word = super::dispatch::until_zero(self.args.word(1));
+        let start = b"ERR unknown subcommand or wrong number of arguments for '";
+        let end = format!("'. Try {command} HELP.");
+        let text = [start, &word[..word.len().min(128)], end.as_bytes()].concat();
+        ReplyError::Bytes(text.into())
     }
 }

@@ -102,7 +102,9 @@ impl Engine {
 
         let Some(client) = self.clients.get_mut(key) else { return gone };
         client.flags.set(ClientFlags::RUNNING, false);
-        if !client.output.is_empty() {
+        if client.flags.has(ClientFlags::CLOSE_ASAP) {
+            replies.clear();
+        } else if !client.output.is_empty() {
             replies.append(&mut client.output);
         }
         std::mem::swap(&mut client.output, &mut replies);
@@ -429,18 +431,19 @@ impl Engine {
                 client.flags.set(ClientFlags::CLOSE_ASAP, true);
             }
         }
-        let mut shown = String::new();
+        let mut shown = Vec::new();
         for word in args.words().skip(1) {
             if shown.len() >= 128 {
                 break;
             }
             let room = 128 - shown.len();
-            shown.push('\'');
-            shown.push_str(&String::from_utf8_lossy(&word[..word.len().min(room)]));
-            shown.push_str("' ");
+            let word = until_zero(word);
+            shown.push(b'\'');
+            shown.extend_from_slice(&word[..word.len().min(room)]);
+            shown.extend_from_slice(b"' ");
         }
-        let name = String::from_utf8_lossy(&name[..name.len().min(128)]);
-        ReplyError::UnknownCommand { name: name.into(), args: shown.into() }
+        let name = until_zero(name);
+        ReplyError::unknown_command(&name[..name.len().min(128)], &shown)
     }
 
     /// Replies with a refusal, before anything ran.
@@ -556,12 +559,15 @@ pub(super) fn print_help(mut reply: Reply<'_>, container: &str, lines: &[&str]) 
     reply.simple("    Print this help.");
 }
 
+/// As much of a word as error texts repeat: in Redis a zero ends it.
+pub(super) fn until_zero(word: &[u8]) -> &[u8] {
+    word.split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
 fn unknown_subcommand(row: &Row, args: &Args<'_>) -> ReplyError {
-    let word = args.word(1);
-    ReplyError::UnknownSubcommand {
-        command: row.full_name.to_ascii_uppercase().into(),
-        subcommand: String::from_utf8_lossy(&word[..word.len().min(128)]).into(),
-    }
+    let word = until_zero(args.word(1));
+    let command = row.full_name.to_ascii_uppercase();
+    ReplyError::unknown_subcommand(&command, &word[..word.len().min(128)])
 }
 
 fn args_of<'a>(buffer: &'a [u8], batch: &'a Batch, request: &Request) -> Args<'a> {

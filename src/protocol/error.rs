@@ -20,10 +20,6 @@ pub enum ReplyError {
     NotFloat,
     #[error("ERR wrong number of arguments for '{0}' command")]
     WrongArity(Box<str>),
-    #[error("ERR unknown command '{name}', with args beginning with: {args}")]
-    UnknownCommand { name: Box<str>, args: Box<str> },
-    #[error("ERR unknown subcommand '{subcommand}'. Try {command} HELP.")]
-    UnknownSubcommand { command: Box<str>, subcommand: Box<str> },
     #[error("ERR invalid expire time in '{0}' command")]
     InvalidExpire(Box<str>),
     #[error("ERR invalid cursor")]
@@ -85,12 +81,29 @@ pub enum ReplyError {
     /// A text with parts known only at run time, or said by one command only: code first.
     #[error("{0}")]
     Text(Box<str>),
+    /// A text that repeats bytes of the request: they need not be UTF-8. Shown elsewhere than in a
+    /// reply, other bytes become U+FFFD.
+    #[error("{}", String::from_utf8_lossy(.0))]
+    Bytes(Box<[u8]>),
     /// A fixed text said by one command only.
     #[error("{0}")]
     Fixed(&'static str),
 }
 
 impl ReplyError {
+    /// The refusal of a command that there isn't: `name` and `args` as the client is to see them.
+    pub fn unknown_command(name: &[u8], args: &[u8]) -> Self {
+        let parts: [&[u8]; 4] =
+            [b"ERR unknown command '", name, b"', with args beginning with: ", args];
+        Self::Bytes(parts.concat().into())
+    }
+
+    /// The refusal of a subcommand that `command` does not have.
+    pub fn unknown_subcommand(command: &str, word: &[u8]) -> Self {
+        let end = format!("'. Try {command} HELP.");
+        Self::Bytes([b"ERR unknown subcommand '", word, end.as_bytes()].concat().into())
+    }
+
     /// The code that `errorstats` counts: the text up to the first space.
     pub fn code(&self) -> Box<str> {
         let text = self.to_string();

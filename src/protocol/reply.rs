@@ -267,7 +267,9 @@ impl<'a> Reply<'a> {
         let out = &mut self.out.bytes;
         out.push(b'-');
         let from = out.len();
-        if write!(out, "{error}").is_err() {
+        if let ReplyError::Bytes(text) = error {
+            out.extend_from_slice(text);
+        } else if write!(out, "{error}").is_err() {
             debug_assert!(false, "writing to a vector can't fail");
         }
         for byte in &mut out[from..] {

@@ -168,20 +168,23 @@ fn bitfield(cx: &mut WriteCx<'_>) -> CmdResult {
     cx.keys.edit_string::<_, ReplyError>(key, |slot| {
         let bytes = slot.bytes_mut();
         // Clients see the string grow even when the write then fails.
-        let mut changes = 0;
-        if bytes.len() < end.div_ceil(8) {
+        let has_grown = bytes.len() < end.div_ceil(8);
+        if has_grown {
             bytes.resize(end.div_ceil(8), 0);
-            changes += 1;
         }
+        let mut changes = 0;
         cx.reply.array(steps.len());
         for step in &steps {
             match run(step, bytes) {
                 Some((shown, has_changed)) => {
                     cx.reply.int(shown);
-                    changes += u64::from(has_changed);
+                    changes += u64::from(has_changed || has_grown && step.writes());
                 }
                 None => cx.reply.null(),
             }
+        }
+        if has_grown {
+            changes = changes.max(1);
         }
         let change = if changes > 0 { Change::Did(SETBIT, changes) } else { Change::None };
         Ok(((), change))
@@ -203,7 +206,8 @@ fn run(step: &Step, bytes: &mut [u8]) -> Option<(i64, bool)> {
     if new != old {
         step.field.write(bytes, step.at, new);
     }
-    Some((shown, new != old))
+    // An increment counts as a change even by zero.
+    Some((shown, new != old || matches!(step.action, Action::Add(_))))
 }
 
 fn bitfield_ro(cx: &mut ReadCx<'_>) -> CmdResult {

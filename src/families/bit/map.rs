@@ -109,14 +109,6 @@ struct Span {
 impl Span {
     const ALL: Self = Self { start: 0, end: None, counts_bits: false };
 
-    /// Reads `end [BYTE | BIT]`, the last words of the request.
-    fn read_end(self, args: &mut Args<'_>) -> Result<Self, ReplyError> {
-        let end = Some(args.int()?);
-        let counts_bits = !args.accept("BYTE") && args.accept("BIT");
-        args.finish()?;
-        Ok(Self { end, counts_bits, ..self })
-    }
-
     /// The bits of a string of `len` bytes, cut out by `cut`.
     fn bits(self, len: usize, cut: fn(i64, i64, usize) -> Range<usize>) -> Range<usize> {
         let scale = if self.counts_bits { 1 } else { 8 };
@@ -125,12 +117,22 @@ impl Span {
     }
 }
 
+/// Whether positions count bits: by the last word, if there is one.
+fn read_unit(args: &mut Args<'_>) -> Result<bool, ReplyError> {
+    let counts_bits = !args.accept("BYTE") && args.accept("BIT");
+    args.finish()?;
+    Ok(counts_bits)
+}
+
 fn bitcount(cx: &mut ReadCx<'_>) -> CmdResult {
     let key = cx.args.bytes()?;
     let span = match cx.args.left() {
         0 => Span::ALL,
-        1 => return Err(ReplyError::Syntax),
-        _ => Span { start: cx.args.int()?, ..Span::ALL }.read_end(&mut cx.args)?,
+        2 | 3 => {
+            let (start, end) = (cx.args.int()?, Some(cx.args.int()?));
+            Span { start, end, counts_bits: read_unit(&mut cx.args)? }
+        }
+        _ => return Err(ReplyError::Syntax),
     };
 
     let mut digits = itoa::Buffer::new();
@@ -150,7 +152,15 @@ fn bitpos(cx: &mut ReadCx<'_>) -> CmdResult {
     let span = match cx.args.left() {
         0 => Span::ALL,
         1 => Span { start: cx.args.int()?, ..Span::ALL },
-        _ => Span { start: cx.args.int()?, ..Span::ALL }.read_end(&mut cx.args)?,
+        2 => Span { start: cx.args.int()?, end: Some(cx.args.int()?), ..Span::ALL },
+        3 => {
+            // Clients see a bad unit before a bad end.
+            let (start, end) = (cx.args.int()?, cx.args.bytes()?);
+            let counts_bits = read_unit(&mut cx.args)?;
+            let end = Some(parse_int(end).ok_or(ReplyError::NotInteger)?);
+            Span { start, end, counts_bits }
+        }
+        _ => return Err(ReplyError::Syntax),
     };
 
     let mut digits = itoa::Buffer::new();

@@ -104,8 +104,8 @@ impl Conditions {
         let mut conditions = Self::default();
         while let Some(word) = args.peek() {
             let Some((_, bit)) = WORDS.iter().find(|(name, _)| args.accept(name)) else {
-                let word = String::from_utf8_lossy(word);
-                return Err(ReplyError::Text(format!("ERR Unsupported option {word}").into()));
+                let text = [b"ERR Unsupported option ", word].concat();
+                return Err(ReplyError::Bytes(text.into()));
             };
             conditions.0 |= bit;
         }
