@@ -220,6 +220,7 @@ fn serialized_bytes(value: ValueRef<'_>) -> usize {
         ValueRef::String(StringRef::Inline(bytes)) => with_length(bytes.len()),
         ValueRef::String(StringRef::Shared(blob)) => with_length(blob.len()),
         ValueRef::List(list) => list.memory_bytes(0),
+        ValueRef::Stream(stream) => stream.memory_bytes(0),
         #[cfg(test)]
         ValueRef::Probe(_) => 0,
     }

@@ -9,6 +9,8 @@ use crate::base::time::UnixMillis;
 use crate::keyspace::read::Reader;
 use crate::keyspace::value::{StringRef, ValueRef};
 use crate::keyspace::{DbIndex, Keyspace};
+use crate::types::stream::Stream;
+use crate::types::stream::group::Name;
 
 /// 160 bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,8 +87,31 @@ fn feed(hash: &mut Sha1, value: ValueRef<'_>) {
                 feed_bytes(hash, &element.to_vec());
             }
         }
+        ValueRef::Stream(stream) => feed_stream(hash, stream),
         #[cfg(test)]
         ValueRef::Probe(_) => {}
+    }
+}
+
+fn feed_stream(hash: &mut Sha1, stream: &Stream) {
+    let log = stream.log();
+    for entry in log {
+        hash.update(entry.id.to_bytes());
+        for (name, value) in entry.pairs() {
+            feed_bytes(hash, &name.to_vec());
+            feed_bytes(hash, &value.to_vec());
+        }
+    }
+    hash.update(log.last_id().to_bytes());
+    hash.update(log.max_deleted_id().to_bytes());
+    hash.update(log.entries_added().to_be_bytes());
+    for (name, group) in stream.groups().iter() {
+        feed_bytes(hash, name.as_slice());
+        hash.update(group.last_id.to_bytes());
+        for (id, pending) in group.pending().iter() {
+            hash.update(id.to_bytes());
+            feed_bytes(hash, pending.owner().map_or(b"", Name::as_slice));
+        }
     }
 }
 

@@ -31,6 +31,7 @@ fn text(value: ValueRef<'_>) -> Vec<u8> {
         ValueRef::String(StringRef::Int(value)) => value.to_string().into_bytes(),
         ValueRef::String(StringRef::Inline(bytes)) => bytes.to_vec(),
         ValueRef::String(StringRef::Shared(blob)) => blob.to_vec(),
+        ValueRef::Stream(_) => b"stream".to_vec(),
         ValueRef::List(_) => b"list".to_vec(),
         ValueRef::Probe(probe) => [b"probe:".to_vec(), probe.0.concat()].concat(),
     }

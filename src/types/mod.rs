@@ -1,3 +1,4 @@
 //! The data types: which structure a value has, and when it changes.
 
 pub mod list;
+pub mod stream;

@@ -305,6 +305,22 @@ impl ListPack {
         self.splice(end, end, 0, &[first, second]);
     }
 
+    /// Adds items behind all others in one go. O(what is added), amortized.
+    #[inline]
+    pub fn push_all<'a>(&mut self, items: impl Iterator<Item = Item<'a>> + Clone) {
+        let (mut room, mut added) = (0, 0);
+        for item in items.clone() {
+            room += item.packed_len();
+            added += 1;
+        }
+        let mut at = self.bytes.len() - 1;
+        self.open(at, at, room);
+        for item in items {
+            at += item.write(&mut self.bytes[at..]);
+        }
+        self.settle(0, added);
+    }
+
     /// Adds items before the one at `at`, or at the end; the first of them is then at `at`.
     #[inline]
     pub fn insert(&mut self, at: At, items: &[Item<'_>]) {
