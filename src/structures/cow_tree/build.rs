@@ -1,7 +1,7 @@
 //! Joining, cutting and growing of whole trees.
 
-use super::{CowTree, End, FANOUT, Inner, Leaf, Link, Node, route};
-use std::sync::Arc;
+use super::{CowTree, Edge, End, Leaf, Link, Node};
+use triomphe::Arc;
 
 impl<L: Leaf> CowTree<L> {
     /// Adds a leaf at one end. An empty one is dropped. O(log n), amortized O(1).
@@ -14,7 +14,7 @@ impl<L: Leaf> CowTree<L> {
     /// Takes the first or the last leaf off. It is copied if a clone of the tree has it too.
     /// O(log n).
     pub fn pop(&mut self, end: End) -> Option<L> {
-        let leaf = detach(self.root.as_mut()?, end);
+        let leaf = detach(self.root.as_mut()?.edge(), end);
         self.settle(Vec::new());
         Some(Arc::unwrap_or_clone(leaf))
     }
@@ -70,74 +70,71 @@ impl<L: Leaf> CowTree<L> {
             *self = Self { root: Some(link), height };
             return;
         };
-        let Some(beside) = attach(root, self.height - height, link, end) else { return };
+        let levels = self.height - height;
+        let Some(beside) = attach(root.edge(), levels, link, end) else { return };
         let root = root.clone();
         let children = match end {
-            End::Front => vec![beside, root],
-            End::Back => vec![root, beside],
+            End::Front => [beside, root],
+            End::Back => [root, beside],
         };
-        self.root = Some(Link::inner(children));
+        self.root = Link::inner(children);
         self.height += 1;
     }
 }
 
-/// Puts `new` to one side of what is `levels` below `link`; gives back the node that overflowed to
+/// Puts `new` to one side of what is `levels` below `edge`; gives back the node that overflowed to
 /// that side. A full node is left full: ends grow by whole nodes.
-fn attach<L: Leaf>(link: &mut Link<L>, levels: usize, new: Link<L>, end: End) -> Option<Link<L>> {
-    let (Node::Inner(inner), Some(below)) = (&mut link.node, levels.checked_sub(1)) else {
+fn attach<L: Leaf>(edge: Edge<'_, L>, levels: usize, new: Link<L>, end: End) -> Option<Link<L>> {
+    let Edge { node, weight, key } = edge;
+    let (Node::Inner(inner), Some(below)) = (node, levels.checked_sub(1)) else {
         return Some(new);
     };
-    let children = &mut Arc::make_mut(inner).children;
+    let inner = Arc::make_mut(inner);
     let at = match end {
         End::Front => 0,
-        End::Back => children.len() - 1,
+        End::Back => inner.len() - 1,
     };
-    let (before, added) = (children[at].weight, new.weight);
-    let overflowed = attach(&mut children[at], below, new, end);
-    let Some(beside) = overflowed else {
-        link.weight += children[at].weight - before;
-        if end == End::Front {
-            link.key = children[0].key.clone();
+    let before = inner.weight_of(at);
+    let overflowed = attach(inner.edge(at), below, new, end);
+    *weight = *weight - before + inner.weight_of(at);
+    if let Some(beside) = overflowed {
+        if inner.is_full() {
+            return Link::inner([beside]);
         }
-        return None;
-    };
-    debug_assert_eq!(children[at].weight + beside.weight, before + added, "nothing is lost");
-    link.weight = link.weight - before + children[at].weight;
-    if children.len() == FANOUT {
-        return Some(Link::inner(vec![beside]));
+        *weight += beside.weight;
+        match end {
+            End::Front => inner.insert(0, beside),
+            End::Back => inner.insert(inner.len(), beside),
+        }
     }
-    link.weight += beside.weight;
-    match end {
-        End::Front => {
-            link.key = beside.key.clone();
-            children.insert(0, beside);
-        }
-        End::Back => children.push(beside),
+    if let Some(first) = inner.first_key() {
+        *key = first.clone();
     }
     None
 }
 
 /// Takes the leaf at one end out; nodes that become empty have no weight then, and no parent.
-fn detach<L: Leaf>(link: &mut Link<L>, end: End) -> Arc<L> {
-    match &mut link.node {
+fn detach<L: Leaf>(edge: Edge<'_, L>, end: End) -> Arc<L> {
+    let Edge { node, weight, key } = edge;
+    match node {
         Node::Leaf(leaf) => {
-            link.weight = 0;
+            *weight = 0;
             Arc::clone(leaf)
         }
         Node::Inner(inner) => {
-            let children = &mut Arc::make_mut(inner).children;
+            let inner = Arc::make_mut(inner);
             let at = match end {
                 End::Front => 0,
-                End::Back => children.len() - 1,
+                End::Back => inner.len() - 1,
             };
-            let before = children[at].weight;
-            let leaf = detach(&mut children[at], end);
-            link.weight -= before - children[at].weight;
-            if children[at].weight == 0 {
-                children.remove(at);
+            let before = inner.weight_of(at);
+            let leaf = detach(inner.edge(at), end);
+            *weight -= before - inner.weight_of(at);
+            if inner.weight_of(at) == 0 {
+                inner.remove(at);
             }
-            if let Some(first) = children.first() {
-                link.key = first.key.clone();
+            if let Some(first) = inner.first_key() {
+                *key = first.clone();
             }
             leaf
         }
@@ -159,36 +156,17 @@ fn cut<L: Leaf>(link: Link<L>, at: usize) -> (Option<Link<L>>, Option<Link<L>>) 
             (Some(Link::leaf(left)), Some(Link::leaf(right)))
         }
         Node::Inner(inner) => {
-            let Inner { mut children } = Arc::unwrap_or_clone(inner);
-            let (index, within) = route(&children, at);
-            let behind = children.split_off(index + 1);
-            let (before, first) = children.pop().map_or((None, None), |child| cut(child, within));
-            children.extend(before);
-            let right: Vec<_> = first.into_iter().chain(behind).collect();
-            let inner = |children: Vec<_>| (!children.is_empty()).then(|| Link::inner(children));
-            (inner(children), inner(right))
+            let mut left = Arc::unwrap_or_clone(inner);
+            let (index, within) = left.route(at);
+            let mut right = left.split_off(index + 1);
+            let (last, first) = cut(left.remove(index), within);
+            if let Some(last) = last {
+                left.insert(left.len(), last);
+            }
+            if let Some(first) = first {
+                right.insert(0, first);
+            }
+            (Link::of(left), Link::of(right))
         }
     }
-}
-
-/// Nodes for a level: as few as hold them, evenly filled.
-pub(super) fn group<L: Leaf>(level: Vec<Link<L>>) -> Vec<Link<L>> {
-    let nodes = level.len().div_ceil(FANOUT);
-    let (each, more) = (level.len() / nodes, level.len() % nodes);
-    let mut rest = level.into_iter();
-    (0..nodes)
-        .map(|index| {
-            let count = each + usize::from(index < more);
-            Link::inner(rest.by_ref().take(count).collect())
-        })
-        .collect()
-}
-
-/// Moves what is too much for a node into nodes behind it.
-pub(super) fn overflow<L: Leaf>(children: &mut Vec<Link<L>>) -> Vec<Link<L>> {
-    if children.len() <= FANOUT {
-        return Vec::new();
-    }
-    let kept = children.len() / children.len().div_ceil(FANOUT);
-    group(children.split_off(kept))
 }

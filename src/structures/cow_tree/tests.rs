@@ -43,9 +43,9 @@ fn words_below(link: &Link<Words>, height: usize, out: &mut Vec<u32>) {
             out.extend(&leaf.0);
         }
         Node::Inner(inner) => {
-            assert!((1..=FANOUT).contains(&inner.children.len()));
-            for child in &inner.children {
-                words_below(child, height - 1, out);
+            assert!((1..=FANOUT).contains(&inner.len()));
+            for child in inner.as_ref().clone().into_links() {
+                words_below(&child, height - 1, out);
             }
         }
     }
@@ -60,7 +60,7 @@ fn words(tree: &Tree) -> Vec<u32> {
         Some(root) => {
             words_below(root, tree.height, &mut out);
             if let Node::Inner(inner) = &root.node {
-                assert!(inner.children.len() > 1);
+                assert!(inner.len() > 1);
             }
         }
         None => assert_eq!(tree.height, 0),
@@ -232,6 +232,13 @@ proptest! {
             check(&run.tree, &run.model);
             check(&other, &other_model);
         }
+    }
+
+    #[test]
+    fn partitions_are_those_of_slices(words in prop::collection::btree_set(0..100_u32, 0..70), sought in 0..100_u32) {
+        let words: Vec<u32> = words.into_iter().collect();
+        let expected = words.partition_point(|word| *word < sought);
+        prop_assert_eq!(partition_point(&words, |word| *word < sought), expected);
     }
 
     #[test]

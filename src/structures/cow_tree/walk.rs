@@ -1,11 +1,11 @@
 //! Walks over the leaves, in either direction.
 
-use super::{End, Leaf, Link, Node, route};
+use super::{End, Leaf, Link, Node};
 
 /// Leaves in order, towards one end.
 pub struct Leaves<'a, L: Leaf> {
     /// What is still to be visited, the nearest last.
-    stack: Vec<&'a [Link<L>]>,
+    stack: Vec<&'a [Node<L>]>,
     end: End,
 }
 
@@ -22,21 +22,21 @@ impl<'a, L: Leaf> Leaves<'a, L> {
         let Some(root) = root else { return (leaves, 0) };
         if at >= root.weight {
             if end == End::Front {
-                leaves.stack.push(std::slice::from_ref(root));
+                leaves.stack.push(std::slice::from_ref(&root.node));
             }
             return (leaves, 0);
         }
-        let (mut link, mut at) = (root, at);
-        while let Node::Inner(inner) = &link.node {
-            let (index, within) = route(&inner.children, at);
+        let (mut node, mut at) = (&root.node, at);
+        while let Node::Inner(inner) = node {
+            let (index, within) = inner.route(at);
             leaves.stack.push(match end {
-                End::Front => &inner.children[..index],
-                End::Back => &inner.children[index + 1..],
+                End::Front => &inner.nodes()[..index],
+                End::Back => &inner.nodes()[index + 1..],
             });
-            link = &inner.children[index];
+            node = &inner.nodes()[index];
             at = within;
         }
-        leaves.stack.push(std::slice::from_ref(link));
+        leaves.stack.push(std::slice::from_ref(node));
         (leaves, at)
     }
 }
@@ -46,16 +46,16 @@ impl<'a, L: Leaf> Iterator for Leaves<'a, L> {
 
     fn next(&mut self) -> Option<&'a L> {
         loop {
-            let links = self.stack.pop()?;
+            let nodes = self.stack.pop()?;
             let split = match self.end {
-                End::Front => links.split_last(),
-                End::Back => links.split_first(),
+                End::Front => nodes.split_last(),
+                End::Back => nodes.split_first(),
             };
-            let Some((link, rest)) = split else { continue };
+            let Some((node, rest)) = split else { continue };
             self.stack.push(rest);
-            match &link.node {
+            match node {
                 Node::Leaf(leaf) => return Some(leaf),
-                Node::Inner(inner) => self.stack.push(&inner.children),
+                Node::Inner(inner) => self.stack.push(inner.nodes()),
             }
         }
     }
