@@ -2,3 +2,4 @@
 
 pub mod list;
 pub mod stream;
+pub mod sorted_set;

@@ -51,11 +51,7 @@ impl<L: Leaf> Clone for Node<L> {
 impl<L: Leaf> Clone for Inner<L> {
     fn clone(&self) -> Self {
         // A copy is made to be changed: room for one child more spares it a reallocation.
-        Self {
-            weights: roomy(&self.weights),
-            keys: roomy(&self.keys),
-            nodes: roomy(&self.nodes),
-        }
+        Self { weights: roomy(&self.weights), keys: roomy(&self.keys), nodes: roomy(&self.nodes) }
     }
 }
 
