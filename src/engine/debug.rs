@@ -221,6 +221,7 @@ fn serialized_bytes(value: ValueRef<'_>) -> usize {
         ValueRef::String(StringRef::Shared(blob)) => with_length(blob.len()),
         ValueRef::List(list) => list.memory_bytes(0),
         ValueRef::Stream(stream) => stream.memory_bytes(0),
+        ValueRef::SortedSet(set) => set.memory_bytes(0),
         #[cfg(test)]
         ValueRef::Probe(_) => 0,
     }

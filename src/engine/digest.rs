@@ -88,6 +88,12 @@ fn feed(hash: &mut Sha1, value: ValueRef<'_>) {
             }
         }
         ValueRef::Stream(stream) => feed_stream(hash, stream),
+        ValueRef::SortedSet(set) => {
+            for element in set {
+                feed_bytes(hash, &element.member.to_vec());
+                hash.update(element.score.to_bits().to_be_bytes());
+            }
+        }
         #[cfg(test)]
         ValueRef::Probe(_) => {}
     }

@@ -33,6 +33,7 @@ fn text(value: ValueRef<'_>) -> Vec<u8> {
         ValueRef::String(StringRef::Shared(blob)) => blob.to_vec(),
         ValueRef::Stream(_) => b"stream".to_vec(),
         ValueRef::List(_) => b"list".to_vec(),
+        ValueRef::SortedSet(_) => b"sorted set".to_vec(),
         ValueRef::Probe(probe) => [b"probe:".to_vec(), probe.0.concat()].concat(),
     }
 }

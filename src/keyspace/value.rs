@@ -7,6 +7,7 @@ use crate::structures::entry::{
 };
 use crate::structures::size_class::size_class;
 use crate::types::list::List;
+use crate::types::sorted_set::SortedSet;
 use crate::types::stream::Stream;
 
 /// Type of a value.
@@ -219,6 +220,7 @@ macro_rules! collections {
 collections! {
     List(List) = 0;
     Stream(Stream) = 5;
+    SortedSet(SortedSet) = 2;
     #[cfg(test)]
     Probe(super::probe::Probe) = 12;
 }

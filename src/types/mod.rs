@@ -1,5 +1,5 @@
 //! The data types: which structure a value has, and when it changes.
 
 pub mod list;
-pub mod stream;
 pub mod sorted_set;
+pub mod stream;

@@ -240,8 +240,8 @@ fn duplicate_and_original_go_their_own_ways() {
         // The twin changes, too, and is read by a snapshot meanwhile.
         let pin = pair.epochs.pin();
         let frozen = twin.snapshot(&pin);
-        std::mem::swap(&mut twin, &mut pair.table);
-        let original = std::mem::replace(&mut pair.model, model.clone());
+        mem::swap(&mut twin, &mut pair.table);
+        let original = mem::replace(&mut pair.model, model.clone());
         (0..count / 4).filter(|key| key % 3 > 0).for_each(|key| pair.remove(key));
         pair.check();
         same(&frozen, &model, hasher);

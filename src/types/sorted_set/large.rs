@@ -1,5 +1,7 @@
 //! A sorted set beyond one listpack: the tree of scores and, from some size on, the index.
 
+#![allow(clippy::float_cmp, reason = "no score is NaN, and equal ones are told by member")]
+
 use super::index::{self, Index, Pair, RUN_TRIED_MAX};
 use super::iter::Iter;
 use super::run::{Element, Run};
@@ -45,8 +47,7 @@ enum Company {
 }
 
 impl Large {
-    pub(super) fn new(seed: u64) -> Self {
-        let hasher = KeyHasher::new(seed);
+    pub(super) fn new(hasher: KeyHasher) -> Self {
         Self { tree: CowTree::default(), index: Index::default(), hasher }
     }
 
@@ -117,7 +118,6 @@ impl Large {
         let old = self.find(sought);
         if let Some(score) = decide(old) {
             match old {
-                #[allow(clippy::float_cmp, reason = "the same score is no change")]
                 Some(old) if old == score => {}
                 Some(old) => self.rescore(sought, old, score),
                 None => self.add(sought, score),
@@ -164,7 +164,6 @@ impl Large {
     fn plant(&mut self, sought: Sought<'_>, score: f64) -> Company {
         let Sought { member, tag, .. } = sought;
         let element = Element { score, member, tag };
-        #[allow(clippy::float_cmp, reason = "it is about equal scores")]
         let put = |run: &mut Run, after: &mut Vec<Run>| {
             let at = run.position(score, member).unwrap_or_else(|at| at);
             let len = run.len();
@@ -172,13 +171,11 @@ impl Large {
             run.insert(at, element, after);
             if is_surrounded { Company::Maybe } else { Company::Little }
         };
-        match self.tree.edit_by(|key| key.is_up_to(score, member), (), put) {
-            Some(company) => company,
-            None => {
-                self.tree.push(Run::of(element), End::Back);
-                Company::Little
-            }
-        }
+        let planted = self.tree.edit_by(|key| key.is_up_to(score, member), (), put);
+        planted.unwrap_or_else(|| {
+            self.tree.push(Run::of(element), End::Back);
+            Company::Little
+        })
     }
 
     /// Upholds the index's invariant 2 after one more element has got a score.
@@ -288,7 +285,6 @@ impl Large {
             for at in 0..run.len() {
                 let score = run.score(at);
                 pairs.push(index::pair(self.sought(run.member(at)).hash, score));
-                #[allow(clippy::float_cmp, reason = "it is about equal scores")]
                 let is_equal = score == last;
                 (equal, last) = (if is_equal { equal + 1 } else { 1 }, score);
                 if equal == RUN_TRIED_MAX + 1 {
@@ -383,5 +379,5 @@ pub(super) fn tree_bytes<L: Leaf>(
         bytes += heap_bytes(leaf) + LEAF_OVERHEAD;
         elements += leaf.weight();
     }
-    if elements == 0 { 0 } else { bytes * tree.len() / elements }
+    (bytes * tree.len()).checked_div(elements).unwrap_or(0)
 }

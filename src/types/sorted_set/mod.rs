@@ -14,6 +14,8 @@
 //! A set becomes large when the listpack would exceed [`PackLimits`]; small again only where
 //! [`SortedSet::settle`] is called.
 
+#![allow(clippy::float_cmp, reason = "no score is NaN, and equal ones are told by member")]
+
 mod index;
 mod iter;
 mod large;
@@ -25,11 +27,12 @@ mod tests;
 pub use iter::Iter;
 
 use crate::structures::cow_tree::End;
+use crate::structures::epoch::Epochs;
 use crate::structures::listpack::{Digits, Item, ListPack};
 use large::Large;
 use std::ops::Range;
 
-/// When a sorted set is too large for a listpack, and what seeds the hashes of one that is.
+/// When a sorted set is too large for a listpack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PackLimits {
     /// `zset-max-listpack-entries`.
@@ -230,9 +233,15 @@ impl SortedSet {
 
     /// Becomes large if so many elements, the longest member being of `longest` bytes, are more
     /// than a listpack may hold.
-    pub fn prepare(&mut self, elements: usize, longest: usize, limits: PackLimits, seed: u64) {
+    pub fn prepare(
+        &mut self,
+        elements: usize,
+        longest: usize,
+        limits: PackLimits,
+        epochs: &Epochs,
+    ) {
         if elements > limits.entries || longest > limits.value {
-            self.enlarge(seed);
+            self.enlarge(epochs);
         }
     }
 
@@ -242,7 +251,7 @@ impl SortedSet {
         &mut self,
         member: &[u8],
         limits: PackLimits,
-        seed: u64,
+        epochs: &Epochs,
         decide: impl FnOnce(Option<f64>) -> Option<f64>,
     ) -> Option<f64> {
         let pack = match &mut self.0 {
@@ -253,7 +262,6 @@ impl SortedSet {
         let old = found.map(|(_, score)| score);
         let Some(score) = decide(old) else { return old };
         match found {
-            #[allow(clippy::float_cmp, reason = "the same score is no change")]
             Some((_, old)) if old == score => {}
             Some((at, _)) => small::rescore(pack, at, member, score),
             None if pack.len() / 2 < limits.entries
@@ -263,15 +271,15 @@ impl SortedSet {
                 small::insert(pack, member, score);
             }
             None => {
-                self.enlarge(seed).update(member, |_| Some(score));
+                self.enlarge(epochs).update(member, |_| Some(score));
             }
         }
         old
     }
 
     /// Puts an element in, or gives it another score.
-    pub fn insert(&mut self, member: &[u8], score: f64, limits: PackLimits, seed: u64) {
-        self.update(member, limits, seed, |_| Some(score));
+    pub fn insert(&mut self, member: &[u8], score: f64, limits: PackLimits, epochs: &Epochs) {
+        self.update(member, limits, epochs, |_| Some(score));
     }
 
     /// Removes a member; gives its score. O(log n).
@@ -333,9 +341,9 @@ impl SortedSet {
         }
     }
 
-    fn enlarge(&mut self, seed: u64) -> &mut Large {
+    fn enlarge(&mut self, epochs: &Epochs) -> &mut Large {
         if let Form::Small(pack) = &self.0 {
-            let mut large = Large::new(seed);
+            let mut large = Large::new(epochs.hasher());
             for Scored { member, score } in small::elements(pack) {
                 large.update(member.as_text(&mut Digits::default()), |_| Some(score));
             }

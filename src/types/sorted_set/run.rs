@@ -13,6 +13,8 @@
 //! 2. Ends are right unless there is one element only, which may be longer than they can say.
 //! 3. At most [`COUNT_MAX`] elements, and [`BYTES_MAX`] bytes unless it is a single element.
 
+#![allow(clippy::float_cmp, reason = "no score is NaN, and equal ones are told by member")]
+
 use super::Cut;
 use crate::structures::cow_tree;
 use crate::structures::size_class::size_class;
@@ -185,7 +187,7 @@ impl Run {
         let tags = &self.bytes[(SCORE + END) * self.count..ROW * self.count];
         for (block, lanes) in tags.chunks(LANES).enumerate() {
             // Without branches, so that all lanes are compared at once.
-            if lanes.iter().fold(false, |found, own| found | (*own == tag)) {
+            if lanes.iter().fold(0, |found, own| found | u8::from(*own == tag)) != 0 {
                 for (lane, own) in lanes.iter().enumerate() {
                     let index = block * LANES + lane;
                     if *own == tag && self.member(index) == member {

@@ -1,5 +1,7 @@
 //! A sorted set in one listpack: member and score by turns, in order of scores, as Redis keeps it.
 
+#![allow(clippy::float_cmp, reason = "no score is NaN, and equal ones are told by member")]
+
 use super::{Cut, Scored};
 use crate::base::number::{format_double, parse_double};
 use crate::structures::listpack::{At, Digits, Item, ListPack};
@@ -37,7 +39,6 @@ pub(super) fn insert(pack: &mut ListPack, member: &[u8], score: f64) {
         let at = pairs.at();
         let Some((own, own_score)) = pairs.next() else { break at };
         let own_score = score_of(own_score);
-        #[allow(clippy::float_cmp, reason = "equal scores are ordered by member")]
         if own_score > score || own_score == score && own.as_text(&mut Digits::default()) > member {
             break at;
         }
@@ -60,7 +61,6 @@ pub(super) fn rescore(pack: &mut ListPack, at: At, member: &[u8], score: f64) {
         let is_before = |other: Option<(Item<'_>, Item<'_>)>, if_none: bool, want: bool| {
             other.map_or(if_none, |(own, own_score)| {
                 let own_score = score_of(own_score);
-                #[allow(clippy::float_cmp, reason = "equal scores are ordered by member")]
                 let precedes = own_score < score
                     || own_score == score && own.as_text(&mut Digits::default()) < member;
                 precedes == want

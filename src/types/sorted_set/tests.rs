@@ -7,7 +7,6 @@ use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-const SEED: u64 = 5;
 const SMALL: PackLimits = PackLimits { entries: usize::MAX, value: usize::MAX };
 const MIXED: PackLimits = PackLimits { entries: 8, value: 12 };
 const LARGE: PackLimits = PackLimits { entries: 0, value: 0 };
@@ -111,12 +110,12 @@ fn run_ops(ops: Vec<Op>, limits: PackLimits) {
         match op {
             Op::Put(member, score) => {
                 let member = name(member);
-                let old = set.update(&member, limits, SEED, |_| Some(score));
+                let old = set.update(&member, limits, &Epochs::new(), |_| Some(score));
                 assert_eq!(old, model.0.insert(member, score));
             }
             Op::PutLong(member, len, score) => {
                 let member = [name(member), vec![b'x'; len]].concat();
-                set.insert(&member, score, limits, SEED);
+                set.insert(&member, score, limits, &Epochs::new());
                 model.0.insert(member, score);
             }
             Op::Remove(member) => {
@@ -174,7 +173,7 @@ proptest! {
         for limits in [SMALL, LARGE] {
             let mut set = SortedSet::default();
             for member in &members {
-                set.insert(member, 1.0, limits, SEED);
+                set.insert(member, 1.0, limits, &Epochs::new());
             }
             let below = members.iter().filter(|member| **member < sought).count();
             let upto = members.iter().filter(|member| **member <= sought).count();
@@ -189,18 +188,18 @@ proptest! {
 fn becomes_large_where_redis_does() {
     let mut set = SortedSet::default();
     for number in 0..8_u16 {
-        set.insert(&name(3 * number), 0.0, MIXED, SEED);
+        set.insert(&name(3 * number), 0.0, MIXED, &Epochs::new());
     }
-    set.insert(&name(0), 5.0, MIXED, SEED);
+    set.insert(&name(0), 5.0, MIXED, &Epochs::new());
     assert_eq!(set.encoding(), "listpack");
-    set.insert(b"ninth", 0.0, MIXED, SEED);
+    set.insert(b"ninth", 0.0, MIXED, &Epochs::new());
     assert_eq!(set.encoding(), "skiplist");
     set.remove(b"ninth");
     assert_eq!(set.encoding(), "skiplist");
     set.settle(MIXED);
     assert_eq!(set.encoding(), "listpack");
     set.remove(&name(0));
-    set.insert(b"thirteen byte", 0.0, MIXED, SEED);
+    set.insert(b"thirteen byte", 0.0, MIXED, &Epochs::new());
     assert_eq!(set.encoding(), "skiplist");
     set.settle(MIXED);
     assert_eq!(set.encoding(), "skiplist");
@@ -210,10 +209,10 @@ fn becomes_large_where_redis_does() {
 fn sign_of_zero_is_kept_by_large_ones_only() {
     for (limits, negative) in [(SMALL, false), (LARGE, true)] {
         let mut set = SortedSet::default();
-        set.insert(b"a", -0.0, limits, SEED);
+        set.insert(b"a", -0.0, limits, &Epochs::new());
         assert_eq!(set.score(b"a").unwrap().is_sign_negative(), negative);
-        set.insert(b"0", 0.0, limits, SEED);
-        set.insert(b"a", 0.0, limits, SEED);
+        set.insert(b"0", 0.0, limits, &Epochs::new());
+        set.insert(b"a", 0.0, limits, &Epochs::new());
         assert_eq!(set.score(b"a").unwrap().is_sign_negative(), negative);
         assert_eq!(set.rank(b"a"), Some((1, 0.0)));
     }
@@ -223,7 +222,7 @@ fn sign_of_zero_is_kept_by_large_ones_only() {
 fn scan_returns_who_stays_however_scores_change() {
     let mut set = SortedSet::default();
     for number in 0..300_u16 {
-        set.insert(&number.to_be_bytes(), f64::from(number % 4), LARGE, SEED);
+        set.insert(&number.to_be_bytes(), f64::from(number % 4), LARGE, &Epochs::new());
     }
     let (mut seen, mut cursor, mut turn) = (BTreeMap::new(), 0, 0_u16);
     loop {
@@ -234,7 +233,12 @@ fn scan_returns_who_stays_however_scores_change() {
             break;
         }
         for number in 0..300_u16 {
-            set.insert(&number.to_be_bytes(), f64::from((number + turn) % 7), LARGE, SEED);
+            set.insert(
+                &number.to_be_bytes(),
+                f64::from((number + turn) % 7),
+                LARGE,
+                &Epochs::new(),
+            );
         }
         turn += 1;
     }
