@@ -44,6 +44,17 @@ impl<'a> Args<'a> {
         self.spans.len()
     }
 
+    /// No less than the bytes of all words: what they take in the buffer, their framing included.
+    /// O(1) unless some of them have allocations of their own.
+    pub fn bytes_max(&self) -> usize {
+        match (self.spans.first(), self.spans.last()) {
+            (Some(first), Some(last)) if self.large.is_empty() => {
+                last.end.saturating_sub(first.start) as usize
+            }
+            _ => self.words().map(<[u8]>::len).sum(),
+        }
+    }
+
     /// How many words are still unread.
     pub fn left(&self) -> usize {
         self.spans.len() - self.at

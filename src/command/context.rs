@@ -164,7 +164,7 @@ pub struct ReadCx<'a> {
     /// The selected database as of now.
     pub keys: Reader<'a>,
     /// Directives.
-    pub limits: DataLimits,
+    pub limits: &'a DataLimits,
     /// Seeded generator.
     pub rng: &'a mut fastrand::Rng,
 }
@@ -179,7 +179,7 @@ pub struct WriteCx<'a> {
     /// The selected database as of now.
     pub keys: Writer<'a>,
     /// Directives.
-    pub limits: DataLimits,
+    pub limits: &'a DataLimits,
     /// Seeded generator.
     pub rng: &'a mut fastrand::Rng,
 }

@@ -7,7 +7,7 @@ use crate::protocol::error::ReplyError;
 use crate::protocol::reply::{Mark, Output, Reply};
 use crate::protocol::request::{Batch, Request};
 
-use super::client::{ClientFlags, ClientKey, ReplyMode};
+use super::client::{Client, ClientFlags, ClientKey, ReplyMode};
 use super::context::EngineCx;
 use super::gates::Verdict;
 use super::latency::Delay;
@@ -18,8 +18,9 @@ use super::{Engine, SPARE_OUTPUT_BYTES};
 /// How far ahead of execution commands are looked up and their keys prefetched.
 const LOOKAHEAD: usize = 16;
 
-/// Keys of one request that are prefetched (MGET, MSET).
-const PREFETCHED_KEYS: usize = 16;
+/// How many keys are prefetched ahead of execution. Few enough for the first-level cache, where
+/// each takes two or three lines.
+const KEYS_AHEAD: usize = 64;
 
 /// Why a client is about to go.
 const ENDING: ClientFlags = ClientFlags(ClientFlags::CLOSING.0 | ClientFlags::CLOSE_ASAP.0);
@@ -47,6 +48,8 @@ pub enum Next {
 /// What became of one request.
 enum Step {
     Done,
+    /// Done, and the client goes.
+    Ended,
     /// To be served again when the client is resumed.
     Held,
     /// Taken over by those who wait.
@@ -132,18 +135,22 @@ impl Engine {
     ) -> Served {
         let mut rows = [None; LOOKAHEAD];
         let mut done = 0;
-        for window in batch.requests.chunks(LOOKAHEAD) {
-            self.plan(key, buffer, batch, window, &mut rows);
-            for (request, row) in window.iter().zip(rows) {
-                match self.request(key, row, &args_of(buffer, batch, request), replies) {
-                    Step::Done => done += 1,
-                    Step::Held => return Served { requests: done, next: Next::Hold },
-                    Step::Waits => return Served { requests: done + 1, next: Next::Hold },
+        while done < batch.requests.len() {
+            let ahead = &batch.requests[done..];
+            let planned = self.plan(key, buffer, batch, ahead, &mut rows);
+            for (request, row) in ahead.iter().zip(&rows[..planned]) {
+                let step = self.request(key, *row, &args_of(buffer, batch, request), replies);
+                if matches!(step, Step::Held) {
+                    return Served { requests: done, next: Next::Hold };
+                }
+                done += 1;
+                if matches!(step, Step::Waits) {
+                    return Served { requests: done, next: Next::Hold };
                 }
                 if self.blocked.has_ready() {
                     self.serve_waiters();
                 }
-                if self.clients.get(key).is_none_or(|client| client.flags.has(ENDING)) {
+                if matches!(step, Step::Ended) {
                     return Served { requests: done, next: Next::Close };
                 }
             }
@@ -151,49 +158,50 @@ impl Engine {
         Served { requests: done, next: Next::Read }
     }
 
-    /// Looks up the commands of a window and, when there are several, asks the processor for the
-    /// cache lines of their keys: the misses then overlap instead of following each other.
+    /// Looks up the commands of the next few requests and asks the processor for the cache lines
+    /// of their keys, when there are several: the misses then overlap instead of following each
+    /// other. Returns how many requests that are.
     fn plan(
         &mut self,
         key: ClientKey,
         buffer: &[u8],
         batch: &Batch,
-        window: &[Request],
+        ahead: &[Request],
         rows: &mut [Option<RowIndex>; LOOKAHEAD],
-    ) {
-        for (request, row) in window.iter().zip(rows.iter_mut()) {
-            *row = self.find_row(&args_of(buffer, batch, request));
-        }
-        let is_pipelined = window.len() > 1;
-        let has_many_keys = window.len() == 1
-            && rows[0].is_some_and(|row| self.registry.row(row).has_many_keys())
-            && window[0].count > 2;
-        if !is_pipelined && !has_many_keys {
-            return;
-        }
-        let Some(db) = self.clients.get(key).map(|client| client.db) else { return };
-        let mut hashes = [0; LOOKAHEAD * 2];
-        let mut found = 0;
-        for (request, row) in window.iter().zip(rows.iter()) {
-            let Some(row) = *row else { continue };
-            let args = args_of(buffer, batch, request);
-            let (first, step, last) = self.registry.row(row).key_range(args.word_count());
-            let mut word = first;
-            let mut taken = 0;
-            while word != 0 && word <= last && taken < PREFETCHED_KEYS && found < hashes.len() {
-                let hash = self.keyspace.hash_of(args.word(word));
-                self.keyspace.prefetch(db, hash);
-                hashes[found] = hash;
-                found += 1;
-                taken += 1;
-                word += step;
+    ) -> usize {
+        if let [only] = ahead {
+            let args = args_of(buffer, batch, only);
+            rows[0] = self.find_row(&args);
+            if rows[0].is_none_or(|row| !self.registry.row(row).has_many_keys()) {
+                return 1;
             }
         }
-        for hash in &hashes[..found] {
+        let Some(db) = self.clients.get(key).map(|client| client.db) else { return 1 };
+        self.hashes.clear();
+        let mut planned = 0;
+        for (request, row) in ahead.iter().zip(rows) {
+            let args = args_of(buffer, batch, request);
+            *row = self.find_row(&args);
+            planned += 1;
+            let Some(row) = *row else { continue };
+            let (first, step, last) = self.registry.row(row).key_range(args.word_count());
+            let mut word = first;
+            while word != 0 && word <= last && self.hashes.len() < KEYS_AHEAD {
+                let hash = self.keyspace.hash_of(args.word(word));
+                self.keyspace.prefetch(db, hash);
+                self.hashes.push(hash);
+                word += step;
+            }
+            if self.hashes.len() >= KEYS_AHEAD {
+                break;
+            }
+        }
+        for hash in &self.hashes {
             self.keyspace.prefetch_entry(db, *hash);
         }
         self.stats.prefetch_batches += 1;
-        self.stats.prefetch_keys += found as u64;
+        self.stats.prefetch_keys += self.hashes.len() as u64;
+        planned
     }
 
     /// The command or subcommand that a request names.
@@ -214,17 +222,11 @@ impl Engine {
         args: &Args<'_>,
         replies: &mut Output,
     ) -> Step {
-        let Some(index) = row else {
-            let error = self.unknown_command(key, args);
-            let is_cut = self.clients.get(key).is_none_or(|client| client.flags.has(ENDING));
-            if !is_cut {
-                self.refuse(key, None, &error, replies);
-            }
-            return Step::Done;
-        };
-        if let Some(error) = self.misfit(index, args) {
+        let Some(index) = row else { return self.refuse_unknown(key, args, replies) };
+        if !self.registry.row(index).fits(args.word_count()) {
+            let error = misfit(self.registry.row(index), args);
             self.refuse(key, Some(index), &error, replies);
-            return Step::Done;
+            return self.step_of(key);
         }
         if self.config.maxmemory.0 != 0 {
             self.make_room();
@@ -234,7 +236,7 @@ impl Engine {
                 Verdict::Pass => {}
                 Verdict::Refuse(error) => {
                     self.refuse(key, Some(index), &error, replies);
-                    return Step::Done;
+                    return self.step_of(key);
                 }
                 Verdict::Hold => {
                     self.hold(key);
@@ -242,43 +244,60 @@ impl Engine {
                 }
                 Verdict::Queue => {
                     self.queue(key, index, args, replies);
-                    return Step::Done;
+                    return self.step_of(key);
                 }
             }
         }
         let mark = replies.mark();
-        let dialect = match self.clients.get_mut(key) {
-            None => return Step::Done,
-            Some(client) => {
-                client.last_row = Some(index);
-                client.commands += 1;
-                if client.reply_mode == ReplyMode::SkipNext {
-                    client.reply_mode = ReplyMode::Skipping;
-                }
-                client.dialect
-            }
-        };
-        let reply = Reply::new(replies, dialect);
+        let Some(client) = self.clients.get_mut(key) else { return Step::Ended };
+        client.last_row = Some(index);
+        client.commands += 1;
+        if client.reply_mode == ReplyMode::SkipNext {
+            client.reply_mode = ReplyMode::Skipping;
+        }
+        let reply = Reply::new(replies, client.dialect);
         if let Some((wait, nanos)) = self.call_as(Manner::Alone, key, index, args, reply) {
             replies.rewind(mark);
             self.begin_wait(key, index, args, *wait, nanos);
             return Step::Waits;
         }
-        self.settle_reply(key, mark, replies);
-        Step::Done
+        match self.settle_reply(key, mark, replies) {
+            Some(client) if !client.flags.has(ENDING) => Step::Done,
+            _ => Step::Ended,
+        }
     }
 
     /// Drops what was said since `mark` when the client does not want to hear it.
-    pub(super) fn settle_reply(&mut self, key: ClientKey, mark: Mark, replies: &mut Output) {
+    pub(super) fn settle_reply(
+        &mut self,
+        key: ClientKey,
+        mark: Mark,
+        replies: &mut Output,
+    ) -> Option<&Client> {
+        let client = self.clients.get_mut(key)?;
         // CLIENT REPLY ON is answered, OFF and SKIP are not: what counts is the mode afterwards.
-        if let Some(client) = self.clients.get_mut(key)
-            && client.reply_mode != ReplyMode::On
-        {
+        if client.reply_mode != ReplyMode::On {
             replies.rewind(mark);
             if client.reply_mode == ReplyMode::Skipping {
                 client.reply_mode = ReplyMode::On;
             }
         }
+        Some(client)
+    }
+
+    /// Whether a client goes on after a request.
+    fn step_of(&self, key: ClientKey) -> Step {
+        let ends = self.clients.get(key).is_none_or(|client| client.flags.has(ENDING));
+        if ends { Step::Ended } else { Step::Done }
+    }
+
+    #[cold]
+    fn refuse_unknown(&mut self, key: ClientKey, args: &Args<'_>, replies: &mut Output) -> Step {
+        let error = self.unknown_command(key, args);
+        if matches!(self.step_of(key), Step::Done) {
+            self.refuse(key, None, &error, replies);
+        }
+        self.step_of(key)
     }
 
     /// Runs a command as part of a whole; an error becomes its reply. Nothing waits here.
@@ -361,7 +380,7 @@ impl Engine {
         if tracks {
             row.stats.histogram.record(nanos);
         }
-        if nanos >= self.slow_log.threshold_nanos() || self.slow_log.is_large(args, reply_bytes) {
+        if self.slow_log.is_remarkable(args, nanos, reply_bytes) {
             self.log_slow(key, index, args, nanos, reply_bytes);
         }
         if nanos >= self.latency.threshold_nanos() {
@@ -384,11 +403,17 @@ impl Engine {
                 let no_touch = client.flags.has(ClientFlags::NO_TOUCH);
                 let keys = self.keyspace.reader(db, now);
                 let keys = if no_touch { keys.no_touch() } else { keys };
-                handler(&mut ReadCx { args, reply, keys, limits: self.limits, rng: &mut self.rng })
+                handler(&mut ReadCx { args, reply, keys, limits: &self.limits, rng: &mut self.rng })
             }
             Run::Write(handler) => {
                 let keys = self.keyspace.writer(db, now);
-                handler(&mut WriteCx { args, reply, keys, limits: self.limits, rng: &mut self.rng })
+                handler(&mut WriteCx {
+                    args,
+                    reply,
+                    keys,
+                    limits: &self.limits,
+                    rng: &mut self.rng,
+                })
             }
             Run::Engine(handler) => {
                 let mut args = args;
@@ -406,16 +431,6 @@ impl Engine {
             }
             Run::Container => Err(unknown_subcommand(self.registry.row(index), &args)),
         }
-    }
-
-    /// Why the number of words does not fit.
-    fn misfit(&self, index: RowIndex, args: &Args<'_>) -> Option<ReplyError> {
-        let row = self.registry.row(index);
-        if row.is_container() && args.word_count() > 1 {
-            return Some(unknown_subcommand(row, args));
-        }
-        (!row.spec.arity.admits(args.word_count()))
-            .then(|| ReplyError::WrongArity(row.full_name.clone()))
     }
 
     fn unknown_command(&mut self, key: ClientKey, args: &Args<'_>) -> ReplyError {
@@ -447,6 +462,7 @@ impl Engine {
     }
 
     /// Replies with a refusal, before anything ran.
+    #[cold]
     pub(super) fn refuse(
         &mut self,
         key: ClientKey,
@@ -520,6 +536,11 @@ impl Row {
         (first, step.max(1), last.min(words - 1))
     }
 
+    /// Whether a call of `words` words may run.
+    fn fits(&self, words: usize) -> bool {
+        self.spec.arity.admits(words) && (self.children.is_empty() || words < 2)
+    }
+
     fn has_many_keys(&self) -> bool {
         self.first_last_step.1 != isize::try_from(self.first_last_step.0).unwrap_or(0)
     }
@@ -562,6 +583,15 @@ pub(super) fn print_help(mut reply: Reply<'_>, container: &str, lines: &[&str]) 
 /// As much of a word as error texts repeat: in Redis a zero ends it.
 pub(super) fn until_zero(word: &[u8]) -> &[u8] {
     word.split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
+/// Why the number of words does not fit.
+#[cold]
+fn misfit(row: &Row, args: &Args<'_>) -> ReplyError {
+    if row.is_container() && args.word_count() > 1 {
+        return unknown_subcommand(row, args);
+    }
+    ReplyError::WrongArity(row.full_name.clone())
 }
 
 fn unknown_subcommand(row: &Row, args: &Args<'_>) -> ReplyError {

@@ -160,6 +160,8 @@ pub struct Engine {
     rng: fastrand::Rng,
     effects: Vec<Effect>,
     spare_output: Output,
+    /// Hashes of the keys that the next requests name, for prefetching.
+    hashes: Vec<u64>,
     slow_log: SlowLog,
     latency: Latency,
     watchers: Watchers,
@@ -228,6 +230,7 @@ impl Engine {
             rng: fastrand::Rng::with_seed(seed.rotate_left(32)),
             effects: Vec::new(),
             spare_output: Output::default(),
+            hashes: Vec::new(),
             slow_log: SlowLog::default(),
             latency: Latency::default(),
             watchers: Watchers::default(),

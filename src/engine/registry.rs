@@ -72,11 +72,24 @@ impl Row {
 /// Slots of the name table; a power of two several times the number of commands.
 const SLOTS: usize = 2048;
 
+/// A name of the table. Most names are told apart by their folded ends and their length alone: a
+/// byte that folds to a lower-case letter is that letter in one case or the other.
+#[derive(Clone, Copy, Debug)]
+struct Name {
+    folded: u64,
+    len: u16,
+    row: u16,
+    /// Whether `folded` holds all of the name, and nothing but letters.
+    is_plain: bool,
+}
+
+const VACANT: Name = Name { folded: 0, len: 0, row: EMPTY, is_plain: false };
+
 /// All commands.
 #[derive(Debug)]
 pub struct Registry {
     rows: Vec<Row>,
-    slots: Box<[u16; SLOTS]>,
+    slots: Box<[Name]>,
     /// `rename-command`: new name in lower case to row; taken-away names are absent from `slots`.
     top: Vec<RowIndex>,
 }
@@ -87,7 +100,7 @@ impl Registry {
     /// The commands of all families and of the engine, under the names that `renames` leaves them.
     pub fn new(renames: &[RenamedCommand]) -> Self {
         let mut registry =
-            Self { rows: Vec::new(), slots: Box::new([EMPTY; SLOTS]), top: Vec::new() };
+            Self { rows: Vec::new(), slots: vec![VACANT; SLOTS].into(), top: Vec::new() };
         for table in crate::families::TABLES {
             for command in *table {
                 registry.add(command, |run| {
@@ -161,29 +174,42 @@ impl Registry {
     }
 
     fn publish(&mut self, name: &str, index: RowIndex) {
-        let mut slot = slot_of(name.as_bytes());
-        while self.slots[slot] != EMPTY {
+        let folded = folded(name.as_bytes());
+        let mut slot = slot_of(folded, name.len());
+        while self.slots[slot].row != EMPTY {
             slot = (slot + 1) % SLOTS;
         }
-        self.slots[slot] = index.0;
+        let is_plain =
+            name.len() <= PLAIN_MAX && name.bytes().all(|byte| byte.is_ascii_lowercase());
+        let len = u16::try_from(name.len()).unwrap_or(u16::MAX);
+        self.slots[slot] = Name { folded, len, row: index.0, is_plain };
         if *self.rows[usize::from(index.0)].full_name != *name {
             self.rows[usize::from(index.0)].full_name = name.into();
         }
     }
 
     /// The top-level command called `name`, in any case. O(1).
+    #[inline]
     pub fn find(&self, name: &[u8]) -> Option<RowIndex> {
-        let mut slot = slot_of(name);
+        let folded = folded(name);
+        let mut slot = slot_of(folded, name.len());
         loop {
-            let index = self.slots[slot];
-            if index == EMPTY {
+            let found = self.slots[slot];
+            if found.row == EMPTY {
                 return None;
             }
-            if self.rows[usize::from(index)].full_name.as_bytes().eq_ignore_ascii_case(name) {
-                return Some(RowIndex(index));
+            if found.folded == folded
+                && usize::from(found.len) == name.len()
+                && (found.is_plain || self.is_called(found.row, name))
+            {
+                return Some(RowIndex(found.row));
             }
             slot = (slot + 1) % SLOTS;
         }
+    }
+
+    fn is_called(&self, row: u16, name: &[u8]) -> bool {
+        self.rows[usize::from(row)].full_name.as_bytes().eq_ignore_ascii_case(name)
     }
 
     /// The subcommand of `parent` called `name`, in any case. O(subcommands).
@@ -237,17 +263,33 @@ pub fn is_command(name: &[u8]) -> bool {
     Registry::new(&[]).find(name).is_some()
 }
 
-/// Home slot of a name: its first and last bytes with the case bit set, and its length.
-fn slot_of(name: &[u8]) -> usize {
+/// Names of up to this many bytes are held by [`folded`] in full.
+const PLAIN_MAX: usize = 8;
+
+/// The ends of a name with the case bit set: up to eight bytes all of it, beyond a mixture of the
+/// first and the last eight.
+#[inline]
+fn folded(name: &[u8]) -> u64 {
     const FOLD: u64 = 0x2020_2020_2020_2020;
-    let mut head = [0; 8];
-    let taken = name.len().min(8);
-    head[..taken].copy_from_slice(&name[..taken]);
-    let mut tail = [0; 8];
-    tail[..taken].copy_from_slice(&name[name.len() - taken..]);
-    let head = u64::from_le_bytes(head) | FOLD;
-    let tail = u64::from_le_bytes(tail) | FOLD;
-    let mixed =
-        (head ^ tail.rotate_left(29) ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    if let (Some(head), Some(tail)) = (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+        let (head, tail) = (u64::from_le_bytes(*head) | FOLD, u64::from_le_bytes(*tail) | FOLD);
+        return if name.len() == PLAIN_MAX { head } else { head ^ tail.rotate_left(29) };
+    }
+    if let (Some(head), Some(tail)) = (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+        let (head, tail) = (u32::from_le_bytes(*head), u32::from_le_bytes(*tail));
+        return u64::from(head) | u64::from(tail) << 32 | FOLD;
+    }
+    match *name {
+        [one] => u64::from(one) | FOLD,
+        [one, two] => u64::from(u16::from_le_bytes([one, two])) | FOLD,
+        [one, two, three] => u64::from(u32::from_le_bytes([one, two, three, 0])) | FOLD,
+        _ => 0,
+    }
+}
+
+/// Home slot of a name with these folded ends.
+#[inline]
+fn slot_of(folded: u64, len: usize) -> usize {
+    let mixed = (folded ^ len as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     usize::try_from(mixed >> 53).unwrap_or(0) % SLOTS
 }

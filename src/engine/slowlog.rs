@@ -92,10 +92,12 @@ impl SlowLog {
         self.threshold_nanos.unwrap_or(u64::MAX)
     }
 
-    /// Whether a call's words or reply are large. O(words), but only for calls of many words.
-    pub(super) fn is_large(&self, args: &Args<'_>, reply_bytes: usize) -> bool {
-        self.reply_bytes.is_some_and(|bytes| reply_bytes as u64 > bytes)
-            || self.request_bytes.is_some_and(|bytes| request_bytes(args) > bytes)
+    /// Whether a call took long, or its words or reply are large. O(1) but for large requests.
+    #[inline]
+    pub(super) fn is_remarkable(&self, args: &Args<'_>, nanos: u64, reply_bytes: usize) -> bool {
+        nanos >= self.threshold_nanos.unwrap_or(u64::MAX)
+            || reply_bytes as u64 > self.reply_bytes.unwrap_or(u64::MAX)
+            || args.bytes_max() as u64 > self.request_bytes.unwrap_or(u64::MAX)
     }
 
     fn length(&self, remark: Remark) -> usize {
@@ -130,7 +132,7 @@ impl SlowLog {
     }
 }
 
-/// Bytes of all words; an estimate from the first and the last suffices to skip most calls.
+/// Bytes of all words.
 fn request_bytes(args: &Args<'_>) -> u64 {
     args.words().map(|word| word.len() as u64).sum()
 }

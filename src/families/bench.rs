@@ -97,7 +97,7 @@ impl Bench {
 
     fn dispatch(&mut self, run: DataRun, args: Args<'_>, output: &mut Output) -> CmdResult {
         let reply = Reply::new(output, self.dialect);
-        let limits = self.limits;
+        let limits = &self.limits;
         match run {
             DataRun::Read(handler) => {
                 let keys = self.keyspace.reader(self.db, self.now);

@@ -30,6 +30,7 @@ pub(super) struct Ledger<'a> {
 }
 
 impl Ledger<'_> {
+    #[inline]
     pub(super) fn note(&mut self, key: &[u8], event: Event, units: u64) {
         self.journal.note(self.db, key, event, units);
     }
@@ -39,6 +40,7 @@ impl Ledger<'_> {
         self.note(key, EXPIRED, 0);
     }
 
+    #[inline]
     fn note_replacing(&mut self, key: &[u8], replacing: Replacing, old: Kind, new: Kind) {
         if replacing == Replacing::Overwrites {
             self.note(key, OVERWRITTEN, 0);
@@ -70,6 +72,7 @@ pub(super) struct Spot<'a, 'k> {
 
 impl<'a> Spot<'a, '_> {
     /// The entry of a living key.
+    #[inline]
     pub(super) fn entry(&self) -> Option<KeyRef<'_>> {
         match &self.slot {
             Slot::Occupied(slot) if !self.is_ghost => Some(slot.get()),
@@ -115,6 +118,43 @@ impl<'a> Spot<'a, '_> {
     /// Stores a value, in place when size and snapshots allow. Notes what became of the old one.
     #[inline]
     pub(super) fn store(
+        mut self,
+        content: NewContent<'_, Value>,
+        form: Form,
+        lifetime: Lifetime,
+        replacing: Replacing,
+    ) -> Ledger<'a> {
+        if self.overwrite(&content, form, lifetime) {
+            self.ledger.note_replacing(self.key, replacing, Kind::String, Kind::String);
+            return self.ledger;
+        }
+        self.store_anew(content, form, lifetime, replacing)
+    }
+
+    /// A string that stands in the place of another one of its size class, without deadlines: what
+    /// is most frequent, in the fewest steps. Whether that was possible.
+    #[inline]
+    fn overwrite(
+        &mut self,
+        content: &NewContent<'_, Value>,
+        form: Form,
+        lifetime: Lifetime,
+    ) -> bool {
+        let Slot::Occupied(slot) = &mut self.slot else { return false };
+        if self.is_ghost || !slot.is_exclusive() || matches!(lifetime, Lifetime::Until(_)) {
+            return false;
+        }
+        let (clock, now) = (self.ledger.clock, self.ledger.now);
+        slot.edit(|entry, _| {
+            let is_done = entry.overwrite(content, form);
+            if is_done {
+                clock.touch(entry.view(), now, Access::Write);
+            }
+            is_done
+        })
+    }
+
+    fn store_anew(
         self,
         content: NewContent<'_, Value>,
         form: Form,

@@ -76,6 +76,31 @@ impl Writer<'_> {
     }
 }
 
+impl Writer<'_> {
+    /// Looks at the string of `key` and makes it an integer, in one lookup; the deadline stays.
+    /// Notes `event` and one dirty unit.
+    pub fn edit_int<E: From<WrongType>>(
+        &mut self,
+        key: &[u8],
+        event: Event,
+        edit: impl FnOnce(Option<StringRef<'_>>) -> Result<i64, E>,
+    ) -> Result<i64, E> {
+        let spot = self.spot_inline(key);
+        let new = spot.entry().map(string_of).transpose().map_err(E::from).and_then(edit);
+        match new {
+            Ok(value) => {
+                let (content, form) = (NewContent::Int(value), Form::Whole);
+                let mut ledger = spot.store(content, form, Lifetime::Keep, Replacing::Continues);
+                ledger.note(key, event, 1);
+            }
+            Err(_) => {
+                spot.settle();
+            }
+        }
+        new
+    }
+}
+
 impl StringEdit<'_> {
     /// The string; `None` when the key is absent.
     pub fn value(&self) -> Option<StringRef<'_>> {

@@ -115,8 +115,17 @@ impl Writer<'_> {
     }
 
     /// The place of `key`, found by one lookup.
-    #[inline]
     pub(super) fn spot<'s, 'k>(&'s mut self, key: &'k [u8]) -> Spot<'s, 'k> {
+        self.spot_inline(key)
+    }
+
+    /// The same for the few callers that are so frequent that moving a spot about would show.
+    #[inline(always)]
+    #[allow(
+        clippy::inline_always,
+        reason = "a spot is some 150 bytes, taken apart where it is used"
+    )]
+    pub(super) fn spot_inline<'s, 'k>(&'s mut self, key: &'k [u8]) -> Spot<'s, 'k> {
         let hash = self.keyspace.hash_of(key);
         let (now, expiry) = (self.now, self.keyspace.expiry);
         let Parts { table, epochs, ledger } = self.parts();
@@ -137,7 +146,7 @@ impl Writer<'_> {
         lifetime: Lifetime,
         event: Event,
     ) {
-        let (content, spot) = (content_of(value), self.spot(key));
+        let (content, spot) = (content_of(value), self.spot_inline(key));
         let mut ledger = spot.store(content, Form::Whole, lifetime, Replacing::Overwrites);
         ledger.note(key, event, 1);
         if let Lifetime::Until(_) = lifetime {

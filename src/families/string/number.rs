@@ -84,10 +84,8 @@ fn decrby(cx: &mut WriteCx<'_>) -> CmdResult {
 }
 
 fn add(cx: &mut WriteCx<'_>, increment: i64) -> CmdResult {
-    let sum = cx.keys.edit_string(cx.args.word(1), |slot| {
-        let sum = integer_of(slot.value())?.checked_add(increment).ok_or(OVERFLOW)?;
-        slot.put(NewString::Int(sum));
-        Ok::<_, ReplyError>((sum, Change::Did(INCRBY, 1)))
+    let sum = cx.keys.edit_int(cx.args.word(1), INCRBY, |value| {
+        integer_of(value)?.checked_add(increment).ok_or(OVERFLOW)
     })?;
 
     cx.reply.int(sum);

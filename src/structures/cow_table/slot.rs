@@ -50,6 +50,10 @@ impl<T: Thin> Drop for Edited<T> {
         unsafe {
             let raw = ManuallyDrop::take(&mut self.entry).into_raw();
             let word = *self.word;
+            if word.entry() == Some(raw) {
+                // Changed in place: the bucket's line stays clean.
+                return;
+            }
             self.word.write(if word.is_own() {
                 word.with_entry(raw)
             } else {

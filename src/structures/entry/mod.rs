@@ -488,6 +488,40 @@ impl<V: Nested> Entry<V> {
         Self { head: raw.cast(), owns: PhantomData }
     }
 
+    /// Replaces the value by one of the same kind in the same allocation, if that is possible and
+    /// the entry has no lifespan; whether it did. What is most frequent, in the fewest steps.
+    #[inline]
+    pub fn overwrite(&mut self, content: &NewContent<'_, V>, form: Form) -> bool {
+        let old = self.view().shape();
+        let (tag, inline): (u8, &[u8]) = match content {
+            NewContent::Int(_) => (TAG_INT, &[]),
+            NewContent::Inline(bytes) => (TAG_INLINE, bytes),
+            NewContent::Blob(_) | NewContent::Nested(_) => return false,
+        };
+        let raw = if form == Form::Edited { RAW } else { 0 };
+        if old.meta & !LONG_KEY != tag | raw {
+            return false;
+        }
+        let new = Shape { value_len: inline.len(), ..old };
+        if let NewContent::Int(value) = content {
+            // SAFETY: the tag says that the payload is an integer; `self` is borrowed mutably.
+            unsafe { self.byte(old.payload_at()).cast::<i64>().write(*value) };
+            return true;
+        }
+        if new.value_len != old.value_len {
+            if size_class(new.total()) != size_class(old.total()) {
+                return false;
+            }
+            // SAFETY: `self` is borrowed mutably, and the allocation has the new shape's class.
+            unsafe { (*self.head.as_ptr()).lens = new.lens() };
+        }
+        // SAFETY: the value's range lies in the allocation, and `inline` is borrowed from elsewhere.
+        unsafe {
+            ptr::copy_nonoverlapping(inline.as_ptr(), self.byte(new.value_at()), inline.len());
+        }
+        true
+    }
+
     /// Replaces value and lifespan; the key stays. Returns what the old value held by pointer.
     #[inline]
     pub fn set(
