@@ -4,6 +4,7 @@ pub mod access_clock;
 pub mod bits;
 pub mod cow_table;
 pub mod cow_tree;
+pub mod deadlines;
 pub mod entry;
 pub mod epoch;
 pub mod fuzz;
