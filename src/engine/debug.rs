@@ -222,6 +222,7 @@ fn serialized_bytes(value: ValueRef<'_>) -> usize {
         ValueRef::List(list) => list.memory_bytes(0),
         ValueRef::Stream(stream) => stream.memory_bytes(0),
         ValueRef::SortedSet(set) => set.memory_bytes(0),
+        ValueRef::Hash(hash) => hash.memory_bytes(0),
         #[cfg(test)]
         ValueRef::Probe(_) => 0,
     }

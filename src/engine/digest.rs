@@ -94,6 +94,19 @@ fn feed(hash: &mut Sha1, value: ValueRef<'_>) {
                 hash.update(element.score.to_bits().to_be_bytes());
             }
         }
+        ValueRef::Hash(fields) => {
+            let mut digest = DataDigest::default();
+            for field in fields {
+                let mut own = Sha1::new();
+                feed_bytes(&mut own, &field.name_to_vec());
+                feed_bytes(&mut own, field.value.as_text(&mut itoa::Buffer::new()));
+                if field.deadline.is_some() {
+                    own.update(b"ends");
+                }
+                digest.mix(own.finalize().into());
+            }
+            hash.update(digest.0);
+        }
         #[cfg(test)]
         ValueRef::Probe(_) => {}
     }

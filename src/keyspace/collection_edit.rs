@@ -26,14 +26,14 @@ impl Writer<'_> {
             spot.settle();
             spot = self.spot(key);
         }
-        let Spot { slot, ledger, .. } = spot;
+        let Spot { slot, ledger, hash, .. } = spot;
         match slot {
-            Slot::Occupied(slot) => change(key, slot, ledger, edit),
+            Slot::Occupied(slot) => change(key, hash, slot, ledger, edit),
             Slot::Vacant(slot) => {
                 let content = NewContent::Nested(Box::new(T::default().into_value()));
                 let clock = ledger.clock.policy.fresh(ledger.now);
                 let entry = Entry::new(key, content, Form::Whole, Lifespan::default(), clock);
-                create(key, slot.insert(entry), ledger, edit)
+                create(key, hash, slot.insert(entry), ledger, edit)
             }
         }
     }
@@ -49,9 +49,9 @@ impl Writer<'_> {
             spot.settle();
             return Ok(None);
         }
-        let Spot { slot, ledger, .. } = spot;
+        let Spot { slot, ledger, hash, .. } = spot;
         match slot {
-            Slot::Occupied(slot) => change(key, slot, ledger, edit).map(Some),
+            Slot::Occupied(slot) => change(key, hash, slot, ledger, edit).map(Some),
             Slot::Vacant(_) => Ok(None),
         }
     }
@@ -84,12 +84,18 @@ fn collection<T: Stored>(entry: KeyRef<'_>) -> Result<&T, WrongType> {
 }
 
 fn run<T: Stored, R>(
+    hash: u64,
     slot: &mut Occupied<'_, KeyEntry>,
+    ledger: &mut Ledger<'_>,
     edit: impl FnOnce(&mut T, &mut Epochs) -> (R, Change),
 ) -> Result<(R, Change), WrongType> {
     slot.edit(|entry, epochs| {
         let value = entry.nested_mut().and_then(T::of_mut).ok_or(WrongType)?;
-        Ok(edit(value, epochs))
+        let outcome = edit(value, epochs);
+        if let Some(members) = value.expiring_mut() {
+            ledger.reschedule(hash, members);
+        }
+        Ok(outcome)
     })
 }
 
@@ -99,6 +105,7 @@ fn is_vacant(entry: KeyRef<'_>) -> bool {
 
 fn change<T: Stored, R>(
     key: &[u8],
+    hash: u64,
     mut slot: Occupied<'_, KeyEntry>,
     mut ledger: Ledger<'_>,
     edit: impl FnOnce(&mut T, &mut Epochs) -> (R, Change),
@@ -106,10 +113,10 @@ fn change<T: Stored, R>(
     // Before `edit`, which would copy what a snapshot reads.
     collection::<T>(slot.get())?;
     ledger.clock.touch(slot.get(), ledger.now, Access::Write);
-    let (result, change) = run(&mut slot, edit)?;
+    let (result, change) = run(hash, &mut slot, &mut ledger, edit)?;
     ledger.note_change(key, change);
     if is_vacant(slot.get()) {
-        ledger.timers.forget(slot.get().lifespan());
+        ledger.forget(slot.get());
         ledger.graveyard.bury_entry(slot.remove(), Free::Later);
         ledger.note(key, DEL, 0);
     }
@@ -118,16 +125,24 @@ fn change<T: Stored, R>(
 
 fn create<T: Stored, R>(
     key: &[u8],
+    hash: u64,
     mut slot: Occupied<'_, KeyEntry>,
     mut ledger: Ledger<'_>,
     edit: impl FnOnce(&mut T, &mut Epochs) -> (R, Change),
 ) -> Result<R, WrongType> {
-    let (result, change) = run(&mut slot, edit)?;
-    if is_vacant(slot.get()) {
+    let (result, change) = run(hash, &mut slot, &mut ledger, edit)?;
+    let is_vacant = is_vacant(slot.get());
+    if is_vacant {
+        ledger.forget_members(slot.get());
         slot.remove();
-    } else {
+    }
+    if !is_vacant || change != Change::None {
         ledger.note(key, NEW, 0);
         ledger.note_change(key, change);
+    }
+    if is_vacant && change != Change::None {
+        // It was there for a moment, and listeners hear of it.
+        ledger.note(key, DEL, 0);
     }
     Ok(result)
 }

@@ -227,7 +227,7 @@ impl Writer<'_> {
         let bytes = slot.get().memory_bytes();
         Stats::count(&ledger.stats.evicted);
         ledger.note(slot.get().key(), EVICTED, 0);
-        ledger.timers.forget(slot.get().lifespan());
+        ledger.forget(slot.get());
         ledger.graveyard.bury_entry(slot.remove(), Free::Later);
         Some(bytes)
     }

@@ -1,9 +1,10 @@
 //! Removing keys whose time is over, as the timing wheels find them.
 
 use super::read::is_dead;
+use super::timers::Timers;
 use super::value::KeyRef;
 use super::write::{Free, Parts, Writer};
-use super::{DbIndex, Expiry, Keyspace};
+use super::{Database, DbIndex, Expiry, Keyspace};
 use crate::base::time::UnixMillis;
 use crate::structures::cow_table::Slot;
 use crate::structures::lifespan::{Lifespan, Ticket};
@@ -14,17 +15,20 @@ impl Keyspace {
     /// means at once.
     pub fn next_due(&self) -> Option<UnixMillis> {
         let used = self.databases.iter().take(usize::from(self.used));
-        let due = used.filter(|db| self.expiry == Expiry::Own || db.timers.is_checking());
-        due.filter_map(|db| db.timers.next_due()).min().map(UnixMillis)
+        let due = used.flat_map(|db| [&db.timers, &db.members]);
+        let due = due.filter(|timers| self.expiry == Expiry::Own || timers.is_checking());
+        due.filter_map(Timers::next_due).min().map(UnixMillis)
     }
 
-    /// Removes keys that are due, noting `expired` for each. At most `budget` items of the wheels
+    /// Removes keys and members that are due, noting `expired` or its like. At most `budget` items of the wheels
     /// are looked at; returns about how many remain to be.
     pub fn expire_due(&mut self, now: UnixMillis, budget: usize) -> usize {
-        let (used, mut left) = (self.used, budget);
+        let (used, mut left, mut late) = (self.used, budget, 0);
         for step in 0..used {
             let db = DbIndex((self.turn % used + step) % used);
-            self.writer(db, now).expire(&mut left);
+            let mut writer = self.writer(db, now);
+            writer.expire(&mut left);
+            writer.expire_members(&mut left, &mut late);
         }
         if left > 0 || used == 0 {
             return 0;
@@ -32,7 +36,8 @@ impl Keyspace {
         // The next round begins elsewhere, so that one database cannot starve the others.
         self.turn = (self.turn + 1) % used;
         let used = self.databases.iter().take(usize::from(used));
-        used.map(|db| db.timers.overdue(now.0)).sum()
+        let overdue = |db: &Database| db.timers.overdue(now.0) + db.members.overdue(now.0);
+        late + used.map(overdue).sum::<usize>()
     }
 }
 
@@ -61,7 +66,7 @@ impl Writer<'_> {
         let is_over = |entry: KeyRef<'_>| is_dead(entry.deadline(), now) && names(entry);
         if let Slot::Occupied(slot) = table.slot(epochs, due.hash, is_over) {
             ledger.note_expired(slot.get().key());
-            ledger.timers.forget(slot.get().lifespan());
+            ledger.forget(slot.get());
             ledger.graveyard.bury_entry(slot.remove(), Free::Later);
             return;
         }

@@ -1,7 +1,13 @@
 //! What the keyspace asks of its types, answered by each of them.
 
+use super::journal::{Event, HEXPIRED};
+use super::members::Expiring;
 use super::value::{Collection, Kind};
+use crate::base::time::UnixMillis;
 use crate::structures::entry::Succession;
+use crate::structures::epoch::Epochs;
+use crate::structures::lifespan::Lifespan;
+use crate::types::hash::Hash;
 use crate::types::list::List;
 use crate::types::sorted_set::SortedSet;
 use crate::types::stream::Stream;
@@ -72,5 +78,66 @@ impl Collection for Stream {
     }
     fn free_effort(&self) -> usize {
         Self::free_effort(self)
+    }
+}
+
+impl Collection for Hash {
+    const KIND: Kind = Kind::Hash;
+    fn is_vacant(&self) -> bool {
+        self.is_empty()
+    }
+    fn duplicate(&self) -> Self {
+        Self::duplicate(self)
+    }
+    fn succeed(&self, how: &Succession) -> Self {
+        Self::succeed(self, how)
+    }
+    fn free_shell(self, how: &Succession) {
+        Self::free_shell(self, how);
+    }
+    fn encoding(&self) -> &'static str {
+        Self::encoding(self)
+    }
+    fn memory_bytes(&self, samples: usize) -> usize {
+        Self::memory_bytes(self, samples)
+    }
+    fn free_effort(&self) -> usize {
+        Self::free_effort(self)
+    }
+    fn expiring(&self) -> Option<&dyn Expiring> {
+        self.may_expire().then_some(self)
+    }
+    fn expiring_mut(&mut self) -> Option<&mut dyn Expiring> {
+        if self.may_expire() { Some(self) } else { None }
+    }
+}
+
+impl Expiring for Hash {
+    fn expired(&self) -> Event {
+        HEXPIRED
+    }
+    fn next_due(&self) -> Option<UnixMillis> {
+        Self::next_due(self)
+    }
+    fn due_count(&self, now: UnixMillis) -> usize {
+        Self::due_count(self, now)
+    }
+    fn expire(
+        &mut self,
+        now: UnixMillis,
+        budget: usize,
+        epochs: &mut Epochs,
+        gone: &mut dyn FnMut(&[u8]),
+    ) -> usize {
+        Self::expire(self, now, budget, epochs, gone)
+    }
+    fn expire_one(&mut self, member: &[u8], now: UnixMillis, epochs: &mut Epochs) -> bool {
+        self.get(member).is_some_and(|field| field.is_over(now)) && self.remove(member, epochs)
+    }
+    fn schedule(&self) -> Lifespan {
+        Self::schedule(self)
+    }
+    fn set_schedule(&mut self, schedule: Lifespan) {
+        Self::set_schedule(self, schedule);
     }
 }

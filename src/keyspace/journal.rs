@@ -21,6 +21,10 @@ impl Event {
     pub const fn string(name: &'static str) -> Self {
         Self { class: b'$', name }
     }
+    /// Event of hashes.
+    pub const fn hash(name: &'static str) -> Self {
+        Self { class: b'h', name }
+    }
     /// Event of keys of any type.
     pub const fn generic(name: &'static str) -> Self {
         Self { class: b'g', name }
@@ -37,6 +41,8 @@ pub const OVERWRITTEN: Event = Event { class: b'o', name: "overwritten" };
 pub const TYPE_CHANGED: Event = Event { class: b'c', name: "type_changed" };
 /// A key went because its time was over. To be propagated as a deletion.
 pub const EXPIRED: Event = Event { class: b'x', name: "expired" };
+/// Fields of a hash went because their time was over. To be propagated as a deletion of these.
+pub const HEXPIRED: Event = Event::hash("hexpired");
 /// A key went to make room. To be propagated as a deletion.
 pub const EVICTED: Event = Event { class: b'e', name: "evicted" };
 /// A collection went because its last element did, or a value because it was taken.
@@ -78,6 +84,23 @@ pub struct Record<'a> {
     pub event: Event,
     /// How many units became dirty by it.
     pub units: u64,
+    /// The members that went by themselves, if it is about these.
+    pub members: Members<'a>,
+}
+
+/// Names of members in a record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Members<'a> {
+    bytes: &'a [u8],
+    names: &'a [Range<usize>],
+}
+
+impl<'a> Members<'a> {
+    /// The names, in the order in which they went.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + use<'a> {
+        let bytes = self.bytes;
+        self.names.iter().map(move |name| bytes.get(name.clone()).unwrap_or_default())
+    }
 }
 
 #[derive(Debug)]
@@ -86,13 +109,17 @@ struct Fact {
     key: Range<usize>,
     event: Event,
     units: u64,
+    /// In the list of members' names.
+    members: Range<usize>,
 }
 
 /// Events in the order in which they took place.
 #[derive(Debug, Default)]
 pub struct Records {
+    /// Names of keys and members.
     keys: Vec<u8>,
     facts: Vec<Fact>,
+    members: Vec<Range<usize>>,
 }
 
 impl Records {
@@ -103,6 +130,10 @@ impl Records {
             key: self.keys.get(fact.key.clone()).unwrap_or_default(),
             event: fact.event,
             units: fact.units,
+            members: Members {
+                bytes: &self.keys,
+                names: self.members.get(fact.members.clone()).unwrap_or_default(),
+            },
         })
     }
 
@@ -123,7 +154,7 @@ pub enum Listening {
     /// None.
     #[default]
     Nothing,
-    /// What no command asked for: [`EXPIRED`] and [`EVICTED`].
+    /// What no command asked for: [`EXPIRED`], [`HEXPIRED`] and [`EVICTED`].
     Removals,
     /// All.
     Everything,
@@ -176,6 +207,7 @@ impl Journal {
         if self.records.is_empty() && records.keys.capacity() <= KEPT_BYTES {
             records.keys.clear();
             records.facts.clear();
+            records.members.clear();
             self.records = records;
         }
     }
@@ -189,19 +221,44 @@ impl Journal {
     #[inline]
     pub(super) fn note(&mut self, db: DbIndex, key: &[u8], event: Event, units: u64) {
         self.dirty += units;
-        let wanted = match self.listening {
-            Listening::Nothing => false,
-            Listening::Removals => matches!(event, EXPIRED | EVICTED),
-            Listening::Everything => true,
-        };
-        if wanted {
+        if self.wants(event) {
             self.record(db, key, event, units);
+        }
+    }
+
+    /// Notes that a member went by itself; one record tells of all that go one after the other.
+    pub(super) fn note_member(&mut self, db: DbIndex, key: &[u8], event: Event, member: &[u8]) {
+        if !self.wants(event) {
+            return;
+        }
+        let Records { keys, facts, .. } = &self.records;
+        let goes_on = facts.last().is_some_and(|last| {
+            last.db == db && last.event == event && keys.get(last.key.clone()) == Some(key)
+        });
+        if !goes_on {
+            self.record(db, key, event, 0);
+        }
+        let Records { keys, facts, members } = &mut self.records;
+        let start = keys.len();
+        keys.extend_from_slice(member);
+        members.push(start..keys.len());
+        if let Some(fact) = facts.last_mut() {
+            fact.members.end = members.len();
+        }
+    }
+
+    #[inline]
+    fn wants(&self, event: Event) -> bool {
+        match self.listening {
+            Listening::Nothing => false,
+            Listening::Removals => matches!(event, EXPIRED | HEXPIRED | EVICTED),
+            Listening::Everything => true,
         }
     }
 
     #[cold]
     fn record(&mut self, db: DbIndex, key: &[u8], event: Event, units: u64) {
-        let Records { keys, facts } = &mut self.records;
+        let Records { keys, facts, members } = &mut self.records;
         let start = match facts.last() {
             // Several events of one key in a row share its bytes.
             Some(last) if keys.get(last.key.clone()) == Some(key) => last.key.start,
@@ -210,7 +267,8 @@ impl Journal {
                 keys.len() - key.len()
             }
         };
-        facts.push(Fact { db, key: start..start + key.len(), event, units });
+        let key = start..start + key.len();
+        facts.push(Fact { db, key, event, units, members: members.len()..members.len() });
     }
 }
 

@@ -9,6 +9,7 @@ mod expiry;
 pub mod graveyard;
 mod held;
 pub mod journal;
+pub mod members;
 #[cfg(test)]
 pub mod probe;
 pub mod read;
@@ -21,6 +22,8 @@ mod timers;
 pub mod value;
 pub mod write;
 
+#[cfg(test)]
+mod member_tests;
 #[cfg(test)]
 mod tests;
 
@@ -63,17 +66,22 @@ pub struct DbFigures {
     pub expires: usize,
     /// Mean of what those have left. Milliseconds.
     pub average_ttl_ms: u64,
+    /// Keys of collections that have members with deadlines.
+    pub expiring_members: usize,
 }
 
 #[derive(Debug)]
 struct Database {
     table: CowTable<KeyEntry>,
+    /// Of keys.
     timers: Timers,
+    /// Of collections whose members go by themselves.
+    members: Timers,
 }
 
 impl Database {
     fn new(seed: u64) -> Self {
-        Self { table: CowTable::new(seed), timers: Timers::default() }
+        Self { table: CowTable::new(seed), timers: Timers::default(), members: Timers::default() }
     }
 }
 
@@ -205,6 +213,7 @@ impl Keyspace {
             keys: database.table.len(),
             expires: database.timers.len(),
             average_ttl_ms: database.timers.average_ttl(now.0),
+            expiring_members: database.members.len(),
         }
     }
 
@@ -225,7 +234,8 @@ impl Keyspace {
 
     /// Bytes by which one database's deadlines are found.
     pub fn timer_bytes(&self, db: DbIndex) -> usize {
-        self.database(db).timers.memory_bytes()
+        let database = self.database(db);
+        database.timers.memory_bytes() + database.members.memory_bytes()
     }
 
     /// Bytes that are dead, but held back by snapshots or not yet reaped.

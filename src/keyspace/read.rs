@@ -52,6 +52,10 @@ impl<'a> Reader<'a> {
     pub fn now(&self) -> UnixMillis {
         self.now
     }
+    /// Members whose deadline is not behind this moment are over: what this view compares with.
+    pub fn horizon(&self) -> UnixMillis {
+        self.horizon
+    }
     /// The database.
     pub fn db(&self) -> DbIndex {
         self.db

@@ -70,6 +70,7 @@ impl Writer<'_> {
         let table = parts.table.take();
         let keys = table.len();
         *parts.ledger.timers = Timers::default();
+        *parts.ledger.members = Timers::default();
         parts.ledger.graveyard.bury_table(table, free);
         parts.ledger.note(&[], FLUSHED, u64::try_from(keys).unwrap_or(u64::MAX));
         keys

@@ -21,6 +21,7 @@ use crate::structures::lifespan::Lifespan;
 #[derive(Debug)]
 pub(super) struct Ledger<'a> {
     pub(super) timers: &'a mut Timers,
+    pub(super) members: &'a mut Timers,
     pub(super) journal: &'a mut Journal,
     pub(super) graveyard: &'a mut Graveyard,
     pub(super) stats: &'a Stats,
@@ -95,7 +96,7 @@ impl<'a> Spot<'a, '_> {
     /// Removes the key, if there is one.
     pub(super) fn remove(mut self, free: Free) -> Ledger<'a> {
         if let Slot::Occupied(slot) = self.slot {
-            self.ledger.timers.forget(slot.get().lifespan());
+            self.ledger.forget(slot.get());
             self.ledger.graveyard.bury_entry(slot.remove(), free);
             if self.is_ghost {
                 self.ledger.note_expired(self.key);
@@ -105,13 +106,13 @@ impl<'a> Spot<'a, '_> {
     }
 
     /// Takes the living key's entry out.
-    pub(super) fn take(self) -> Option<KeyEntry> {
+    pub(super) fn take(mut self) -> Option<KeyEntry> {
         if self.is_ghost {
             self.settle();
             return None;
         }
         let Slot::Occupied(slot) = self.slot else { return None };
-        self.ledger.timers.forget(slot.get().lifespan());
+        self.ledger.forget(slot.get());
         Some(slot.take())
     }
 
@@ -162,7 +163,10 @@ impl<'a> Spot<'a, '_> {
         replacing: Replacing,
     ) -> Ledger<'a> {
         let Self { key, hash, slot, mut ledger, is_ghost } = self;
-        let now = ledger.now;
+        let (now, mut content) = (ledger.now, content);
+        if let NewContent::Nested(value) = &mut content {
+            ledger.enroll(hash, value);
+        }
         let mut slot = match slot {
             Slot::Occupied(slot) => slot,
             Slot::Vacant(slot) => {
@@ -174,6 +178,7 @@ impl<'a> Spot<'a, '_> {
                 return ledger;
             }
         };
+        ledger.forget_members(slot.get());
         let (old, kind) = (slot.get().lifespan(), kind_of(slot.get()));
         let (clock, kept) = if is_ghost {
             ledger.note_expired(key);
@@ -206,10 +211,16 @@ impl<'a> Spot<'a, '_> {
     ) -> Ledger<'a> {
         let Self { key, hash, slot, mut ledger, is_ghost } = self;
         let old = match &slot {
-            Slot::Occupied(slot) => slot.get().lifespan(),
+            Slot::Occupied(slot) => {
+                ledger.forget_members(slot.get());
+                slot.get().lifespan()
+            }
             Slot::Vacant(_) => Lifespan::default(),
         };
-        let entry = make(ledger.timers.renew(hash, old, deadline, ledger.now.0));
+        let mut entry = make(ledger.timers.renew(hash, old, deadline, ledger.now.0));
+        if let Some(value) = entry.nested_mut() {
+            ledger.enroll(hash, value);
+        }
         match slot {
             Slot::Occupied(mut slot) => {
                 if is_ghost {

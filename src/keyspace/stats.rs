@@ -14,6 +14,8 @@ pub struct Stats {
     pub misses: Cell<u64>,
     /// Keys removed because their time was over.
     pub expired: Cell<u64>,
+    /// Members of collections removed because their time was over.
+    pub expired_members: Cell<u64>,
     /// Keys removed to make room.
     pub evicted: Cell<u64>,
 }
@@ -21,7 +23,8 @@ pub struct Stats {
 impl Stats {
     /// Sets all to zero.
     pub fn reset(&self) {
-        for counter in [&self.hits, &self.misses, &self.expired, &self.evicted] {
+        let Self { hits, misses, expired, expired_members, evicted } = self;
+        for counter in [hits, misses, expired, expired_members, evicted] {
             counter.set(0);
         }
     }

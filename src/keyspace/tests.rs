@@ -34,6 +34,7 @@ fn text(value: ValueRef<'_>) -> Vec<u8> {
         ValueRef::Stream(_) => b"stream".to_vec(),
         ValueRef::List(_) => b"list".to_vec(),
         ValueRef::SortedSet(_) => b"sorted set".to_vec(),
+        ValueRef::Hash(_) => b"hash".to_vec(),
         ValueRef::Probe(probe) => [b"probe:".to_vec(), probe.0.concat()].concat(),
     }
 }
@@ -130,8 +131,13 @@ fn events_come_in_the_order_of_redis() {
         assert_eq!(popped, Ok(Some(Some(b"x".to_vec()))));
         assert_eq!(keys.reader().kind(b"p"), None);
     });
+    // Clients hear of a key that came and went within one command.
+    check(&["new p", "rpush p", "del p"], &mut |keys| {
+        let gone = keys.upsert(b"p", |_: &mut Probe, _| ((), Change::Did(PUSH, 1)));
+        assert_eq!(gone, Ok(()));
+    });
     check(&[], &mut |keys| {
-        let nothing = keys.upsert(b"p", |_: &mut Probe, _| ((), Change::Did(PUSH, 1)));
+        let nothing = keys.upsert(b"p", |_: &mut Probe, _| ((), Change::None));
         assert_eq!(nothing, Ok(()));
         assert!(keys.reader().is_empty());
     });

@@ -1,11 +1,13 @@
 //! Values as readers see them and as writers give them.
 
+use super::members::Expiring;
 use crate::base::blob::Blob;
 use crate::base::number::parse_int;
 use crate::structures::entry::{
     Content, Entry, EntryRef, Form, INLINE_MAX, Nested, NewContent, Succession,
 };
 use crate::structures::size_class::size_class;
+use crate::types::hash::Hash;
 use crate::types::list::List;
 use crate::types::sorted_set::SortedSet;
 use crate::types::stream::Stream;
@@ -82,6 +84,14 @@ pub trait Collection: Default + Send + Sync {
     fn memory_bytes(&self, samples: usize) -> usize;
     /// Steps that freeing it takes, about: beyond a bound a worker does it.
     fn free_effort(&self) -> usize;
+    /// Its members, if they may have deadlines of their own.
+    fn expiring(&self) -> Option<&dyn Expiring> {
+        None
+    }
+    /// The same, for changing.
+    fn expiring_mut(&mut self) -> Option<&mut dyn Expiring> {
+        None
+    }
 }
 
 /// A [`Collection`] that the keyspace can hold. Made by the list of types below.
@@ -153,6 +163,18 @@ macro_rules! collections {
                     $($(#[$attr])* Self::$name(ref value) => value.free_effort(),)*
                 }
             }
+            /// Its members, if they may have deadlines of their own.
+            pub(super) fn expiring(&self) -> Option<&dyn Expiring> {
+                match *self {
+                    $($(#[$attr])* Self::$name(ref value) => value.expiring(),)*
+                }
+            }
+            /// The same, for changing.
+            pub(super) fn expiring_mut(&mut self) -> Option<&mut dyn Expiring> {
+                match *self {
+                    $($(#[$attr])* Self::$name(ref mut value) => value.expiring_mut(),)*
+                }
+            }
             fn as_value_ref(&self) -> ValueRef<'_> {
                 match *self {
                     $($(#[$attr])* Self::$name(ref value) => ValueRef::$name(value),)*
@@ -221,6 +243,7 @@ collections! {
     List(List) = 0;
     Stream(Stream) = 5;
     SortedSet(SortedSet) = 2;
+    Hash(Hash) = 3;
     #[cfg(test)]
     Probe(super::probe::Probe) = 12;
 }

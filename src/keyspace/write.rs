@@ -105,12 +105,12 @@ impl Writer<'_> {
         let Keyspace { databases, epochs, journal, stats, clock, graveyard, used, .. } =
             &mut *self.keyspace;
         *used = (*used).max(self.db.0.saturating_add(1));
-        let Database { table, timers } = &mut databases[usize::from(self.db.0)];
+        let Database { table, timers, members } = &mut databases[usize::from(self.db.0)];
         let (db, now) = (self.db, self.now);
         Parts {
             table,
             epochs,
-            ledger: Ledger { timers, journal, graveyard, stats, clock, db, now },
+            ledger: Ledger { timers, members, journal, graveyard, stats, clock, db, now },
         }
     }
 

@@ -100,7 +100,7 @@ pub(super) fn stats(engine: &mut Engine, text: &mut Text) {
 
 fn keys(engine: &Engine, text: &mut Text) {
     let keys = engine.keyspace.stats();
-    text.line("expired_subkeys", 0);
+    text.line("expired_subkeys", keys.expired_members.get());
     text.line("expired_keys", keys.expired.get());
     text.decimal("expired_stale_perc", 0.0, 2);
     text.line("expired_time_cap_reached_count", engine.stats.expire_budgets_spent);

@@ -64,8 +64,12 @@ pub(super) fn keyspace(engine: &mut Engine, text: &mut Text) {
         let figures = engine.keyspace.figures(db, now);
         if figures.keys > 0 {
             text.add(format_args!(
-                "db{}:keys={},expires={},avg_ttl={},subexpiry=0",
-                db.0, figures.keys, figures.expires, figures.average_ttl_ms
+                "db{}:keys={},expires={},avg_ttl={},subexpiry={}",
+                db.0,
+                figures.keys,
+                figures.expires,
+                figures.average_ttl_ms,
+                figures.expiring_members
             ));
         }
     }
