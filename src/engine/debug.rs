@@ -8,6 +8,7 @@ use crate::keyspace::journal::Event;
 use crate::keyspace::value::{NewString, StringRef, ValueRef};
 use crate::keyspace::write::Lifetime;
 use crate::protocol::error::ReplyError;
+use crate::types::set::{Packed, Set};
 
 use super::context::EngineCx;
 use super::digest;
@@ -220,11 +221,21 @@ fn serialized_bytes(value: ValueRef<'_>) -> usize {
         ValueRef::String(StringRef::Inline(bytes)) => with_length(bytes.len()),
         ValueRef::String(StringRef::Shared(blob)) => with_length(blob.len()),
         ValueRef::List(list) => list.memory_bytes(0),
+        ValueRef::Set(set) => serialized_set_bytes(set),
         ValueRef::Stream(stream) => stream.memory_bytes(0),
         ValueRef::SortedSet(set) => set.memory_bytes(0),
         ValueRef::Hash(hash) => hash.memory_bytes(0),
         #[cfg(test)]
         ValueRef::Probe(_) => 0,
+    }
+}
+
+/// Packed forms are written as they are, tables member by member.
+fn serialized_set_bytes(set: &Set) -> usize {
+    match set.packed() {
+        Some(Packed::Ints(ints)) => with_length(ints.as_bytes().len()),
+        Some(Packed::Pack(pack)) => with_length(pack.byte_len()),
+        None => with_length(0) + set.iter().map(|item| with_length(item.text_len())).sum::<usize>(),
     }
 }
 

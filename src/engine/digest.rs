@@ -87,6 +87,13 @@ fn feed(hash: &mut Sha1, value: ValueRef<'_>) {
                 feed_bytes(hash, &element.to_vec());
             }
         }
+        ValueRef::Set(set) => {
+            let mut members = DataDigest::default();
+            for member in set {
+                members.mix(Sha1::digest(member.to_vec()).into());
+            }
+            hash.update(members.0);
+        }
         ValueRef::Stream(stream) => feed_stream(hash, stream),
         ValueRef::SortedSet(set) => {
             for element in set {

@@ -9,6 +9,7 @@ use crate::structures::epoch::Epochs;
 use crate::structures::lifespan::Lifespan;
 use crate::types::hash::Hash;
 use crate::types::list::List;
+use crate::types::set::Set;
 use crate::types::sorted_set::SortedSet;
 use crate::types::stream::Stream;
 
@@ -29,6 +30,31 @@ impl Collection for List {
     }
     fn memory_bytes(&self, samples: usize) -> usize {
         Self::memory_bytes(self, samples)
+    }
+    fn free_effort(&self) -> usize {
+        Self::free_effort(self)
+    }
+}
+
+impl Collection for Set {
+    const KIND: Kind = Kind::Set;
+    fn is_vacant(&self) -> bool {
+        self.is_empty()
+    }
+    fn duplicate(&self) -> Self {
+        Self::duplicate(self)
+    }
+    fn succeed(&self, how: &Succession) -> Self {
+        Self::succeed(self, how)
+    }
+    fn free_shell(self, how: &Succession) {
+        Self::free_shell(self, how);
+    }
+    fn encoding(&self) -> &'static str {
+        Self::encoding(self)
+    }
+    fn memory_bytes(&self, _samples: usize) -> usize {
+        self.heap_bytes()
     }
     fn free_effort(&self) -> usize {
         Self::free_effort(self)

@@ -35,6 +35,7 @@ fn text(value: ValueRef<'_>) -> Vec<u8> {
         ValueRef::List(_) => b"list".to_vec(),
         ValueRef::SortedSet(_) => b"sorted set".to_vec(),
         ValueRef::Hash(_) => b"hash".to_vec(),
+        ValueRef::Set(_) => b"set".to_vec(),
         ValueRef::Probe(probe) => [b"probe:".to_vec(), probe.0.concat()].concat(),
     }
 }

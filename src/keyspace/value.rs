@@ -9,6 +9,7 @@ use crate::structures::entry::{
 use crate::structures::size_class::size_class;
 use crate::types::hash::Hash;
 use crate::types::list::List;
+use crate::types::set::Set;
 use crate::types::sorted_set::SortedSet;
 use crate::types::stream::Stream;
 
@@ -241,6 +242,7 @@ macro_rules! collections {
 
 collections! {
     List(List) = 0;
+    Set(Set) = 1;
     Stream(Stream) = 5;
     SortedSet(SortedSet) = 2;
     Hash(Hash) = 3;

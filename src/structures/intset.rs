@@ -7,13 +7,16 @@
 //! Each item takes as many bytes as the widest ever seen needs; a set never becomes narrower again.
 //!
 //! 1. Items are strictly ascending.
-//! 2. The length of the whole is 8 + width * items.
+//! 2. `bytes` holds the whole, 8 + width * items bytes, and whatever its size class has beyond it;
+//!    of a set that never had an item, nothing.
 
 use super::Corrupt;
 use super::size_class::size_class;
 use std::fmt;
+use std::mem;
 
 const HEADER: usize = 8;
+const EMPTY: [u8; HEADER] = [2, 0, 0, 0, 0, 0, 0, 0];
 /// Below this capacity a set keeps what it has.
 const SHRINK_MIN: usize = 64;
 
@@ -65,17 +68,30 @@ impl Width {
     }
 }
 
-/// An intset. 24 bytes, and 8 bytes beside the items.
-#[derive(Clone, PartialEq, Eq)]
+/// An intset. 16 bytes, and 8 bytes beside the items; one that never had an item allocates nothing.
+#[derive(Default)]
 pub struct IntSet {
-    bytes: Vec<u8>,
+    bytes: Box<[u8]>,
 }
 
-impl Default for IntSet {
-    fn default() -> Self {
-        Self::new()
+impl Clone for IntSet {
+    fn clone(&self) -> Self {
+        let mut clone = Self::new();
+        if !self.is_empty() {
+            clone.resize(self.byte_len());
+            clone.bytes[..self.byte_len()].copy_from_slice(self.as_bytes());
+        }
+        clone
     }
 }
+
+impl PartialEq for IntSet {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for IntSet {}
 
 impl fmt::Debug for IntSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -104,35 +120,36 @@ impl FromIterator<i64> for IntSet {
 impl IntSet {
     /// An empty one.
     pub fn new() -> Self {
-        Self { bytes: vec![2, 0, 0, 0, 0, 0, 0, 0] }
+        Self::default()
     }
 
     /// Takes foreign bytes over. Reads each item once; O(n).
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, Corrupt> {
         check(&bytes)?;
-        Ok(Self { bytes })
+        Ok(Self { bytes: bytes.into_boxed_slice() })
     }
 
     /// The whole, header included.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        if self.bytes.is_empty() { &EMPTY } else { &self.bytes[..self.byte_len()] }
     }
 
     /// Bytes allocated.
     pub fn heap_bytes(&self) -> usize {
-        self.bytes.capacity()
+        size_class(self.bytes.len())
     }
 
     /// Number of items. O(1).
     #[inline]
     pub fn len(&self) -> usize {
-        (self.bytes.len() - HEADER) / self.width().bytes()
+        let counted = self.bytes.get(4..).and_then(<[u8]>::first_chunk);
+        counted.map_or(0, |counted| usize::try_from(u32::from_le_bytes(*counted)).unwrap_or(0))
     }
 
     /// Whether there is no item.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.bytes.len() == HEADER
+        self.len() == 0
     }
 
     /// Item number `index` in ascending order. O(1).
@@ -179,17 +196,18 @@ impl IntSet {
     /// Adds `value`; whether it is new. O(n).
     pub fn insert(&mut self, value: i64) -> bool {
         let Err(index) = self.search(value) else { return false };
+        let count = self.len();
         if Width::of(value) > self.width() {
             self.widen(Width::of(value), index == 0);
         } else {
-            let size = self.width().bytes();
-            self.grow(size);
-            let (at, len) = (HEADER + index * size, self.bytes.len());
-            self.bytes.copy_within(at..len - size, at + size);
+            let (size, end) = (self.width().bytes(), self.byte_len());
+            self.resize(end + size);
+            let at = HEADER + index * size;
+            self.bytes.copy_within(at..end, at + size);
         }
         let width = self.width();
         width.write(&mut self.bytes[HEADER..], index, value);
-        self.settle();
+        self.settle(count + 1);
         true
     }
 
@@ -207,21 +225,20 @@ impl IntSet {
     /// Takes item number `index` out, if there is one. O(n).
     pub fn remove_nth(&mut self, index: usize) -> Option<i64> {
         let value = self.nth(index)?;
-        let size = self.width().bytes();
+        let (size, end) = (self.width().bytes(), self.byte_len());
         let at = HEADER + index * size;
-        self.bytes.copy_within(at + size.., at);
-        self.bytes.truncate(self.bytes.len() - size);
-        if self.bytes.capacity() >= SHRINK_MIN && self.bytes.len() <= self.bytes.capacity() / 2 {
-            self.bytes.shrink_to(size_class(self.bytes.len()));
+        self.bytes.copy_within(at + size..end, at);
+        self.settle(self.len() - 1);
+        if self.bytes.len() >= SHRINK_MIN && end - size <= self.bytes.len() / 2 {
+            self.resize(end - size);
         }
-        self.settle();
         Some(value)
     }
 
     /// Spells all items with a larger width, leaving room for one more at either end.
     fn widen(&mut self, width: Width, room_in_front: bool) {
         let (old, count) = (self.width(), self.len());
-        self.grow((count + 1) * width.bytes() - count * old.bytes());
+        self.resize(HEADER + (count + 1) * width.bytes());
         let items = &mut self.bytes[HEADER..];
         let shift = usize::from(room_in_front);
         // From the end, so that nothing is overwritten before it was read.
@@ -236,32 +253,45 @@ impl IntSet {
         };
     }
 
-    fn grow(&mut self, added: usize) {
-        let len = self.bytes.len() + added;
-        if len > self.bytes.capacity() {
-            self.bytes.reserve_exact(size_class(len) - self.bytes.len());
+    /// Gives the allocation the class for a whole of `len` bytes.
+    fn resize(&mut self, len: usize) {
+        let class = size_class(len);
+        if class == self.bytes.len() {
+            return;
         }
-        self.bytes.resize(len, 0);
+        let mut bytes = mem::take(&mut self.bytes).into_vec();
+        bytes.reserve_exact(class.saturating_sub(bytes.len()));
+        if bytes.is_empty() {
+            bytes.extend_from_slice(&EMPTY);
+        }
+        bytes.resize(class, 0);
+        self.bytes = bytes.into_boxed_slice();
     }
 
-    /// Brings the count up to date. A set of 2^32 items would take 8 GiB; callers convert long before.
-    fn settle(&mut self) {
-        let [a, b, c, d, ..] = self.len().to_le_bytes();
+    /// Notes the count. A set of 2^32 items would take 8 GiB; callers convert long before.
+    fn settle(&mut self, count: usize) {
+        let [a, b, c, d, ..] = count.to_le_bytes();
         self.bytes[4..HEADER].copy_from_slice(&[a, b, c, d]);
+    }
+
+    /// Length of the whole.
+    #[inline]
+    fn byte_len(&self) -> usize {
+        HEADER + self.len() * self.width().bytes()
     }
 
     #[inline]
     fn width(&self) -> Width {
-        match self.bytes[0] {
-            2 => Width::Two,
-            4 => Width::Four,
-            _ => Width::Eight,
+        match self.bytes.first() {
+            Some(4) => Width::Four,
+            Some(8) => Width::Eight,
+            _ => Width::Two,
         }
     }
 
     #[inline]
     fn items(&self) -> &[u8] {
-        &self.bytes[HEADER..]
+        if self.bytes.is_empty() { &[] } else { &self.bytes[HEADER..self.byte_len()] }
     }
 }
 

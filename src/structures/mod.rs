@@ -13,6 +13,7 @@ pub mod hyperloglog;
 pub mod intset;
 pub mod lifespan;
 pub mod listpack;
+pub mod member;
 pub mod size_class;
 pub mod timing_wheel;
 
