@@ -98,8 +98,6 @@ impl Absence {
 pub struct DataLimits {
     /// `proto-max-bulk-len`: no string may grow beyond it. Bytes.
     pub bulk_len_max: usize,
-    /// `lazyfree-lazy-user-del`: DEL frees like UNLINK.
-    pub lazy_user_del: bool,
     /// `lazyfree-lazy-user-flush`: FLUSHDB and FLUSHALL are ASYNC unless told otherwise.
     pub lazy_user_flush: bool,
     /// `maxmemory-policy` is one of the LFU ones: OBJECT FREQ answers, OBJECT IDLETIME doesn't.

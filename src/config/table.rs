@@ -97,7 +97,7 @@ const NO_PREFERENCE: &str = "no client is preferred";
 const NO_RDMA: &str = "there is no RDMA transport";
 const NO_TEMPLATES: &str = "hashes share no field names";
 
-const WORKERS: &str = "freeing in a worker";
+const FREED_ASIDE: &str = "a thread of its own frees what is large, whatever removed it";
 
 /// Largest value of what Redis keeps in an `int`.
 const INT: i128 = 2_147_483_647;
@@ -122,7 +122,7 @@ directives! {
     /// Permission bits of the Unix socket; 0 leaves those of the umask.
     unixsocketperm: Octal = Octal(0), start("unixsocketperm");
     /// Group that owns the Unix socket.
-    unixsocketgroup: String = String::new(), start("unixsocketgroup").later("process control");
+    unixsocketgroup: String = String::new(), start("unixsocketgroup");
     /// Close a connection after so many idle seconds; 0 never does.
     timeout: u32 = 0, live("timeout");
     /// Seconds between keep-alive probes on client connections; 0 sends none.
@@ -149,7 +149,7 @@ directives! {
     max_new_tls_connections_per_cycle: u32 = 1,
         live("max-new-tls-connections-per-cycle").range(1, 1000).later("TLS");
     /// Threads that own sockets; with 1 the engine's thread does it all.
-    io_threads: u32 = 1, start("io-threads").range(1, 256).later("threads for sockets");
+    io_threads: u32 = 1, start("io-threads").range(1, 256);
     /// Read requests in the socket threads.
     io_threads_do_reads: bool = false,
         start("io-threads-do-reads").inert("socket threads always read");
@@ -244,11 +244,11 @@ directives! {
     /// Working directory: where data files are.
     dir: String = String::new(), live("dir").protected().not_while_loading();
     /// Run in the background.
-    daemonize: bool = false, start("daemonize").later("process control");
+    daemonize: bool = false, start("daemonize");
     /// Who supervises the process and wants to hear when it is ready.
-    supervised: Supervised = Supervised::No, start("supervised").later("process control");
+    supervised: Supervised = Supervised::No, start("supervised");
     /// File that holds the process id.
-    pidfile: String = String::new(), start("pidfile").later("process control");
+    pidfile: String = String::new(), start("pidfile");
     /// Show the server's state in its process title.
     set_proc_title: bool = true, start("set-proc-title").inert("the title stays as started");
     /// Form of the process title.
@@ -263,19 +263,19 @@ directives! {
     /// Turn the housekeeping faster with many clients.
     dynamic_hz: bool = true, live("dynamic-hz").inert("housekeeping follows the work there is");
     /// Write a report of the process's state when it crashes.
-    crash_log_enabled: bool = true, live("crash-log-enabled").later("process control");
+    crash_log_enabled: bool = true, live("crash-log-enabled");
     /// Test the memory when the process crashes.
     crash_memcheck_enabled: bool = true,
         live("crash-memcheck-enabled").inert("memory is tested by the machine's own tools");
     /// Warnings at start that don't stop the server.
     ignore_warnings: String = String::new(), live("ignore-warnings").inert("none stops ochre");
     /// Switch transparent huge pages off for the process.
-    disable_thp: bool = true, start("disable-thp").later("process control");
+    disable_thp: bool = true, start("disable-thp");
     /// Adjust the score by which the kernel chooses whom to kill when memory runs out.
-    oom_score_adj: OomScoreAdj = OomScoreAdj::No, live("oom-score-adj").later("process control");
+    oom_score_adj: OomScoreAdj = OomScoreAdj::No, live("oom-score-adj");
     /// That score for a primary, a replica and a background child.
     oom_score_adj_values: OomScores = OomScores([0, 200, 800]),
-        live("oom-score-adj-values").later("process control");
+        live("oom-score-adj-values");
     /// What SIGINT does.
     shutdown_on_sigint: ShutdownOptions = ShutdownOptions::default(),
         live("shutdown-on-sigint").later("snapshots on disk");
@@ -384,15 +384,15 @@ directives! {
     lazyexpire_nested_arbitrary_keys: bool = true,
         live("lazyexpire-nested-arbitrary-keys").inert("readers never remove keys");
     /// Free evicted values in a worker.
-    lazyfree_lazy_eviction: bool = false, live("lazyfree-lazy-eviction").later(WORKERS);
+    lazyfree_lazy_eviction: bool = false, live("lazyfree-lazy-eviction").inert(FREED_ASIDE);
     /// Free expired values in a worker.
-    lazyfree_lazy_expire: bool = false, live("lazyfree-lazy-expire").later(WORKERS);
+    lazyfree_lazy_expire: bool = false, live("lazyfree-lazy-expire").inert(FREED_ASIDE);
     /// Free overwritten values in a worker.
-    lazyfree_lazy_server_del: bool = false, live("lazyfree-lazy-server-del").later(WORKERS);
+    lazyfree_lazy_server_del: bool = false, live("lazyfree-lazy-server-del").inert(FREED_ASIDE);
     /// Let DEL behave like UNLINK.
-    lazyfree_lazy_user_del: bool = false, live("lazyfree-lazy-user-del").later(WORKERS);
+    lazyfree_lazy_user_del: bool = false, live("lazyfree-lazy-user-del").inert(FREED_ASIDE);
     /// Let FLUSHALL and FLUSHDB without argument behave as with ASYNC.
-    lazyfree_lazy_user_flush: bool = false, live("lazyfree-lazy-user-flush").later(WORKERS);
+    lazyfree_lazy_user_flush: bool = false, live("lazyfree-lazy-user-flush");
     /// Grow tables in small steps.
     activerehashing: bool = true, live("activerehashing").inert("tables never rehash");
     /// Let the allocator return memory from a thread of its own.
@@ -504,16 +504,16 @@ directives! {
     slowlog_entry_max_string_len: u32 = 128, live("slowlog-entry-max-string-len");
     /// Bytes from which on a request is logged as large; -1 logs none.
     commandlog_request_larger_than: i64 = 1_048_576,
-        live("commandlog-request-larger-than").range(-1, LONG).later("COMMANDLOG");
+        live("commandlog-request-larger-than").range(-1, LONG);
     /// Large requests that are remembered.
     commandlog_large_request_max_len: u64 = 128,
-        live("commandlog-large-request-max-len").later("COMMANDLOG");
+        live("commandlog-large-request-max-len");
     /// Bytes from which on a reply is logged as large; -1 logs none.
     commandlog_reply_larger_than: i64 = 1_048_576,
-        live("commandlog-reply-larger-than").range(-1, LONG).later("COMMANDLOG");
+        live("commandlog-reply-larger-than").range(-1, LONG);
     /// Large replies that are remembered.
     commandlog_large_reply_max_len: u64 = 128,
-        live("commandlog-large-reply-max-len").later("COMMANDLOG");
+        live("commandlog-large-reply-max-len");
     /// Milliseconds from which on LATENCY remembers an event; 0 switches it off.
     latency_monitor_threshold: u64 = 0, live("latency-monitor-threshold");
     /// Keep a histogram of each command's duration.

@@ -222,7 +222,6 @@ impl Engine {
             outside,
             limits: DataLimits {
                 bulk_len_max: 0,
-                lazy_user_del: false,
                 lazy_user_flush: false,
                 counts_frequency: false,
                 encodings: EncodingLimits::default(),
@@ -255,7 +254,6 @@ impl Engine {
     pub(crate) fn obey_config(&mut self) {
         self.limits = DataLimits {
             bulk_len_max: usize::try_from(self.config.proto_max_bulk_len.0).unwrap_or(usize::MAX),
-            lazy_user_del: self.config.lazyfree_lazy_user_del,
             lazy_user_flush: self.config.lazyfree_lazy_user_flush,
             counts_frequency: matches!(
                 self.config.maxmemory_policy,

@@ -35,7 +35,6 @@ impl Bench {
             dialect: Dialect::Resp2,
             limits: DataLimits {
                 bulk_len_max: 512 << 20,
-                lazy_user_del: false,
                 lazy_user_flush: false,
                 counts_frequency: false,
                 encodings: EncodingLimits::default(),

@@ -89,7 +89,7 @@ fn bind_one(address: SocketAddr, backlog: i32) -> io::Result<std::net::TcpListen
 /// Binds the unix socket; a stale one at `path` is replaced.
 pub(super) fn bind_unix(
     path: &str,
-    mode: u32,
+    config: &Config,
     backlog: i32,
 ) -> io::Result<std::os::unix::net::UnixListener> {
     match std::fs::remove_file(path) {
@@ -100,8 +100,13 @@ pub(super) fn bind_unix(
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::unix(path)?)?;
     socket.listen(backlog)?;
-    if mode != 0 {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+    if !config.unixsocketgroup.is_empty() {
+        let group = super::process::group_id(&config.unixsocketgroup)?;
+        std::os::unix::fs::chown(path, None, Some(group))?;
+    }
+    if config.unixsocketperm.0 != 0 {
+        let mode = std::fs::Permissions::from_mode(config.unixsocketperm.0);
+        std::fs::set_permissions(path, mode)?;
     }
     Ok(socket.into())
 }

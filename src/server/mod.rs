@@ -16,6 +16,7 @@ pub mod log;
 mod process;
 mod reader;
 mod socket;
+mod supervision;
 pub mod syslog;
 mod timer;
 mod world;
@@ -30,7 +31,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::config::Config;
+use crate::config::choices::{OomScoreAdj, Supervised};
+use crate::config::{Config, Field};
+use crate::engine::outside::Outside;
 use crate::engine::{Engine, Setup, Shutdown};
 
 use cli::Start;
@@ -39,6 +42,7 @@ use freer::Freer;
 use host::{Host, SharedHost};
 use io_threads::IoThreads;
 use log::Log;
+use supervision::Supervisor;
 use world::{Rebind, World};
 
 /// Tasks polled between two looks at the sockets. Large, so that one look serves many of them.
@@ -50,6 +54,8 @@ const EVENTS_PER_LOOK: usize = 4096;
 pub fn run(start: Start) -> ExitCode {
     let Start { mut config, file, warnings } = start;
     let config_file = file.map_or_else(String::new, |path| path.display().to_string());
+    // A supervisor keeps the process in its own hands.
+    config.daemonize &= config.supervised == Supervised::No;
     if config.daemonize
         && let Err(error) = process::daemonize()
     {
@@ -65,6 +71,10 @@ pub fn run(start: Start) -> ExitCode {
     };
     log.install();
     process::ignore_broken_pipes();
+    supervision::end_at_faults(config.crash_log_enabled);
+    if config.disable_thp {
+        supervision::disable_huge_pages();
+    }
     announce_start(&config, &config_file);
     for warning in &warnings {
         tracing::warn!("{warning}");
@@ -143,16 +153,23 @@ async fn serve(config: Config, config_file: String, log: Log) -> ExitCode {
     let executable =
         std::env::current_exe().map_or_else(|_| String::new(), |path| path.display().to_string());
     let pid_file = PidFile::write(&config);
+    let mut world = World::new(clock, rebind, log, freer);
+    if config.oom_score_adj != OomScoreAdj::No
+        && let Err((_, why)) = world.apply(&config, &[Field::oom_score_adj])
+    {
+        tracing::warn!("{why}");
+    }
     let setup = Setup {
         seed: process::entropy(),
         run_id: process::run_id(),
         pid: std::process::id(),
         executable,
         config_file,
-        outside: Box::new(World::new(clock, rebind, log, freer)),
+        outside: Box::new(world),
         now: clock.now(),
         config,
     };
+    let supervisor = Supervisor::find(setup.config.supervised);
     let io_threads = usize::try_from(setup.config.io_threads).unwrap_or(1);
     let host = Rc::new(RefCell::new(Host::new(Engine::new(setup), clock)));
     if io_threads > 1 {
@@ -175,7 +192,9 @@ async fn serve(config: Config, config_file: String, log: Log) -> ExitCode {
     tracing::info!("Server initialized");
     let accepting = tokio::task::spawn_local(accept(Rc::clone(&host), listeners, rebinds));
     tracing::info!("Ready to accept connections tcp");
+    supervisor.say_ready();
     let how = wait_for_the_end(&host, signals).await;
+    supervisor.say_stopping();
     accepting.abort();
     farewell(&host, how, pid_file)
 }
@@ -259,7 +278,7 @@ impl Listeners {
         };
         let unix = match config.unixsocket.as_str() {
             "" => None,
-            path => Some(listener::bind_unix(path, config.unixsocketperm.0, backlog)?),
+            path => Some(listener::bind_unix(path, config, backlog)?),
         };
         if tcp.is_empty() && unix.is_none() && config.port != 0 {
             return Err(io::Error::other("no address to listen on"));

@@ -69,6 +69,23 @@ pub(super) fn system() -> String {
     format!("{} {} {}", text(&names.sysname), text(&names.release), text(&names.machine))
 }
 
+/// The number of a group that is named, or given by its number.
+pub(super) fn group_id(name: &str) -> io::Result<u32> {
+    if let Ok(id) = name.parse() {
+        return Ok(id);
+    }
+    let name = std::ffi::CString::new(name).map_err(io::Error::other)?;
+    // SAFETY: the name ends with a zero; the answer is read at once, before any other thread asks:
+    // sockets are bound by the main thread only.
+    unsafe {
+        let group = libc::getgrnam(name.as_ptr());
+        if group.is_null() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "no such group"));
+        }
+        Ok((*group).gr_gid)
+    }
+}
+
 /// Forty hexadecimal digits, new every time.
 pub(super) fn run_id() -> String {
     let mut digits = format!("{:016x}{:016x}{:016x}", entropy(), entropy(), entropy());

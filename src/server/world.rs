@@ -15,7 +15,7 @@ use crate::keyspace::graveyard::Garbage;
 use super::clock::Clock;
 use super::freer::Freer;
 use super::log::Log;
-use super::{allocator, config_files, listener};
+use super::{allocator, config_files, listener, supervision};
 
 /// Listeners that replace the present ones.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub(super) struct World {
     rebind: UnboundedSender<Rebind>,
     log: Log,
     freer: Freer,
+    /// The kernel's score for killing as it was at the start, once it was changed.
+    oom_score: Option<i32>,
 }
 
 impl World {
@@ -40,7 +42,7 @@ impl World {
         log: Log,
         freer: Freer,
     ) -> Self {
-        Self { clock, rebind, log, freer }
+        Self { clock, rebind, log, freer, oom_score: None }
     }
 
     fn bind_anew(&self, config: &Config, field: Field) -> Result<(), String> {
@@ -131,6 +133,15 @@ impl Outside for World {
                 );
                 return Err((Field::maxclients, why));
             }
+        }
+        if changed.contains(&Field::oom_score_adj) || changed.contains(&Field::oom_score_adj_values)
+        {
+            self.oom_score = self.oom_score.or_else(supervision::oom_score);
+            supervision::set_oom_score(config, self.oom_score).map_err(|error| {
+                tracing::warn!("Unable to write oom_score_adj: {error}");
+                let why = "Failed to apply new oom_score_adj configuration, check server logs.";
+                (Field::oom_score_adj, why.to_owned())
+            })?;
         }
         let old_dir = self.working_dir();
         if changed.contains(&Field::dir) {

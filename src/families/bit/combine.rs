@@ -79,7 +79,7 @@ fn bitop(cx: &mut WriteCx<'_>) -> CmdResult {
 
     let len = joined.len();
     if len == 0 {
-        cx.keys.remove(target, Free::Now, DEL);
+        cx.keys.remove(target, Free::Later, DEL);
     } else {
         let joined = Blob::new(joined);
         cx.keys.put_string(target, NewString::Shared(&joined), Lifetime::Forever, SET);

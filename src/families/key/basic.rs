@@ -14,7 +14,7 @@ pub const COMMANDS: &[Command<DataRun>] = &[
         .args(&[key("key").repeated()])
         .tips(&["request_policy:multi_shard", "response_policy:agg_sum"])
         .doc("1.0.0", "Removes keys and counts those that were there.", "O(N)"),
-    Command::new("UNLINK", at_least(2), Group::Generic, Write(unlink))
+    Command::new("UNLINK", at_least(2), Group::Generic, Write(del))
         .keys(&[Key::at(1, &["RM", "delete"]).through(-1, 1, 0)])
         .flags(FAST)
         .categories(&["keyspace"])
@@ -46,16 +46,7 @@ pub const COMMANDS: &[Command<DataRun>] = &[
 const DEL: Event = Event::generic("del");
 
 fn del(cx: &mut WriteCx<'_>) -> CmdResult {
-    let free = if cx.limits.lazy_user_del { Free::Later } else { Free::Now };
-    remove_each(cx, free)
-}
-
-fn unlink(cx: &mut WriteCx<'_>) -> CmdResult {
-    remove_each(cx, Free::Later)
-}
-
-fn remove_each(cx: &mut WriteCx<'_>, free: Free) -> CmdResult {
-    let removed = cx.args.rest().filter(|key| cx.keys.remove(key, free, DEL)).count();
+    let removed = cx.args.rest().filter(|key| cx.keys.remove(key, Free::Later, DEL)).count();
     cx.reply.count(removed);
     Ok(Flow::Replied)
 }

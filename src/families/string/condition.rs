@@ -154,7 +154,7 @@ fn delex(cx: &mut WriteCx<'_>) -> CmdResult {
         Some(Kind::String) => condition.holds(cx.keys.reader().string(key)?),
         Some(_) => return Err(NOT_A_STRING),
     };
-    let was_removed = is_met && cx.keys.remove(key, Free::Now, DEL);
+    let was_removed = is_met && cx.keys.remove(key, Free::Later, DEL);
 
     cx.reply.flag(was_removed);
     Ok(Flow::Replied)
@@ -164,7 +164,7 @@ fn delifeq(cx: &mut WriteCx<'_>) -> CmdResult {
     let (key, wanted) = (cx.args.bytes()?, cx.args.bytes()?);
 
     let is_met = Condition::Equal(wanted).holds(cx.keys.reader().string(key)?);
-    let was_removed = is_met && cx.keys.remove(key, Free::Now, DEL);
+    let was_removed = is_met && cx.keys.remove(key, Free::Later, DEL);
 
     cx.reply.flag(was_removed);
     Ok(Flow::Replied)
