@@ -18,8 +18,8 @@ use crate::command::args::Args;
 use crate::command::context::{Absence, Wait};
 use crate::keyspace::DbIndex;
 use crate::keyspace::journal::{
-    COPY_TO, DEL, EVICTED, EXPIRED, Event, FLUSHED, MOVE_FROM, MOVE_TO, NEW, OVERWRITTEN,
-    RENAME_FROM, RENAME_TO, Record, SWAPPED, TYPE_CHANGED,
+    COPY_TO, DEL, EVICTED, EXPIRED, Event, FLUSHED, Listening, MOVE_FROM, MOVE_TO, NEW,
+    OVERWRITTEN, RENAME_FROM, RENAME_TO, Record, SWAPPED, TYPE_CHANGED,
 };
 use crate::keyspace::value::Kind;
 use crate::protocol::error::ReplyError;
@@ -217,6 +217,11 @@ fn takes_data(event: Event) -> bool {
 }
 
 impl Engine {
+    /// Which facts are needed to wake whoever waits.
+    pub(super) fn awaited_events(&self) -> Listening {
+        if self.blocked.is_empty() { Listening::Nothing } else { Listening::Everything }
+    }
+
     /// A fact for those who wait.
     pub(super) fn tell_waiters(&mut self, record: &Record<'_>) {
         if self.blocked.is_empty() {

@@ -10,7 +10,9 @@ use crate::keyspace::DbIndex;
 use crate::protocol::reply::{Dialect, Output};
 
 use super::blocked::Waiting;
+use super::pubsub::table::Subscriptions;
 use super::registry::RowIndex;
+use super::tracking::table::Tracking;
 use super::transaction::Transaction;
 
 /// Where a client stands in the table of clients.
@@ -79,6 +81,16 @@ impl ClientFlags {
     pub const RUNNING: Self = Self(1 << 11);
     /// Goes where REDIRECT sends it (CLIENT CAPA).
     pub const REDIRECTS: Self = Self(1 << 12);
+    /// Listens to channels or patterns.
+    pub const PUBSUB: Self = Self(1 << 13);
+    /// Is told what is void of what it has read (CLIENT TRACKING).
+    pub const TRACKING: Self = Self(1 << 14);
+    /// Whoever was to be told instead has gone.
+    pub const TRACKING_BROKEN: Self = Self(1 << 15);
+    /// Is told what has changed under its prefixes.
+    pub const BROADCASTS: Self = Self(1 << 16);
+    /// Has said CLIENT CACHING about its next command.
+    pub const CACHING: Self = Self(1 << 17);
 
     /// Whether any of `other` is set.
     pub fn has(self, other: Self) -> bool {
@@ -140,6 +152,10 @@ pub struct Client {
     pub transaction: Option<Box<Transaction>>,
     /// What it waits for.
     pub(super) waiting: Option<Box<Waiting>>,
+    /// Channels and patterns it listens to.
+    pub(super) subscriptions: Option<Box<Subscriptions>>,
+    /// How its cache is kept right.
+    pub(super) tracking: Option<Box<Tracking>>,
     /// Bytes received.
     pub bytes_in: u64,
     /// Bytes sent.
@@ -166,6 +182,8 @@ impl Client {
             + self.args_bytes
             + self.transaction.as_ref().map_or(0, |transaction| transaction.memory_bytes())
             + self.waiting.as_ref().map_or(0, |waiting| waiting.memory_bytes())
+            + self.subscriptions.as_ref().map_or(0, |subscriptions| subscriptions.memory_bytes())
+            + self.tracking.as_ref().map_or(0, |tracking| tracking.memory_bytes())
     }
 
     /// Bytes waiting to be sent.
@@ -216,6 +234,8 @@ impl Clients {
             args_bytes: 0,
             transaction: None,
             waiting: None,
+            subscriptions: None,
+            tracking: None,
             bytes_in: 0,
             bytes_out: 0,
             commands: 0,

@@ -17,6 +17,9 @@ use super::client_line::Caller;
 use super::connection::check_name;
 use super::context::EngineCx;
 use super::registry::EngineRun::{self, Container, Engine as Run, Help};
+use super::tracking::commands::{
+    client_caching, client_getredir, client_tracking, client_trackinginfo,
+};
 
 /// Commands of this file.
 pub(super) const COMMANDS: &[Command<EngineRun>] =
@@ -372,7 +375,7 @@ impl Engine {
     }
 
     /// The present client of an id. O(clients).
-    fn client_by_id(&self, id: u64) -> Option<ClientKey> {
+    pub(super) fn client_by_id(&self, id: u64) -> Option<ClientKey> {
         let mut clients = self.clients.iter();
         clients.find(|(_, client)| client.id == id && client.is_present()).map(|(key, _)| key)
     }
@@ -476,118 +479,6 @@ pub(super) fn client_unblock(cx: &mut EngineCx<'_>) -> CmdResult {
 
     cx.reply.flag(was_waiting);
     Ok(Flow::Replied)
-}
-
-/// CLIENT GETREDIR
-pub(super) fn client_getredir(cx: &mut EngineCx<'_>) -> CmdResult {
-    cx.reply.int(-1);
-    Ok(Flow::Replied)
-}
-
-/// CLIENT TRACKINGINFO
-pub(super) fn client_trackinginfo(cx: &mut EngineCx<'_>) -> CmdResult {
-    cx.reply.map(3);
-    cx.reply.bulk(b"flags");
-    cx.reply.set(1);
-    cx.reply.bulk(b"off");
-    cx.reply.bulk(b"redirect");
-    cx.reply.int(-1);
-    cx.reply.bulk(b"prefixes");
-    cx.reply.array(0);
-    Ok(Flow::Replied)
-}
-
-/// CLIENT CACHING
-pub(super) fn client_caching(_: &mut EngineCx<'_>) -> CmdResult {
-    Err(ReplyError::Fixed(
-        "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or \
-         OPTOUT mode enabled",
-    ))
-}
-
-/// Options of CLIENT TRACKING.
-#[derive(Default)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a word of its own")]
-struct TrackingOptions {
-    broadcasts: bool,
-    has_prefix: bool,
-    opts_in: bool,
-    opts_out: bool,
-    redirect: Option<ClientKey>,
-}
-
-impl TrackingOptions {
-    fn read(cx: &mut EngineCx<'_>) -> Result<Self, ReplyError> {
-        let mut options = Self::default();
-        while !cx.args.is_done() {
-            let has_value = cx.args.left() > 1;
-            if has_value && cx.args.accept("REDIRECT") {
-                if options.redirect.is_some() {
-                    return Err(ReplyError::Fixed(
-                        "ERR A client can only redirect to a single other client",
-                    ));
-                }
-                let id = u64::try_from(cx.args.int()?).ok();
-                options.redirect = id.and_then(|id| cx.engine.client_by_id(id));
-                if options.redirect.is_none() {
-                    return Err(ReplyError::Fixed(
-                        "ERR The client ID you want redirect to does not exist",
-                    ));
-                }
-            } else if has_value && cx.args.accept("PREFIX") {
-                cx.args.bytes()?;
-                options.has_prefix = true;
-            } else if cx.args.accept("BCAST") {
-                options.broadcasts = true;
-            } else if cx.args.accept("OPTIN") {
-                options.opts_in = true;
-            } else if cx.args.accept("OPTOUT") {
-                options.opts_out = true;
-            } else if !cx.args.accept("NOLOOP") {
-                return Err(ReplyError::Syntax);
-            }
-        }
-        Ok(options)
-    }
-
-    fn check(&self) -> Result<(), ReplyError> {
-        let refusals = [
-            (
-                self.has_prefix && !self.broadcasts,
-                "ERR PREFIX option requires BCAST mode to be enabled",
-            ),
-            (
-                self.broadcasts && (self.opts_in || self.opts_out),
-                "ERR OPTIN and OPTOUT are not compatible with BCAST",
-            ),
-            (
-                self.opts_in && self.opts_out,
-                "ERR You can't specify both OPTIN mode and OPTOUT mode",
-            ),
-        ];
-        match refusals.into_iter().find(|(applies, _)| *applies) {
-            Some((_, text)) => Err(ReplyError::Fixed(text)),
-            None => Ok(()),
-        }
-    }
-}
-
-/// CLIENT TRACKING
-pub(super) fn client_tracking(cx: &mut EngineCx<'_>) -> CmdResult {
-    let status = cx.args.bytes()?.to_ascii_lowercase();
-    let options = TrackingOptions::read(cx)?;
-    match status.as_slice() {
-        b"on" => {
-            options.check()?;
-            // Saying OK would make a client trust a cache that nobody invalidates.
-            Err(ReplyError::Fixed("ERR client-side caching is not supported by this version"))
-        }
-        b"off" => {
-            cx.reply.ok();
-            Ok(Flow::Replied)
-        }
-        _ => Err(ReplyError::Syntax),
-    }
 }
 
 /// CLIENT CAPA

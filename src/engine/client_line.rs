@@ -6,6 +6,7 @@ use crate::protocol::reply::Dialect;
 
 use super::Engine;
 use super::client::{Client, ClientFlags, ClientKey};
+use super::pubsub::table::Kind;
 
 /// What a client is to others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +44,12 @@ pub(super) struct Caller {
 /// Letters of `flags=`, in the order they are printed.
 const LETTERS: &[(ClientFlags, u8)] = &[
     (ClientFlags::MONITOR, b'O'),
+    (ClientFlags::PUBSUB, b'P'),
     (ClientFlags::MULTI, b'x'),
     (ClientFlags(ClientFlags::BLOCKED.0 | ClientFlags::PAUSED.0), b'b'),
+    (ClientFlags::TRACKING, b't'),
+    (ClientFlags::TRACKING_BROKEN, b'R'),
+    (ClientFlags::BROADCASTS, b'B'),
     (ClientFlags::DIRTY_CAS, b'd'),
     (ClientFlags::CLOSING, b'c'),
     (ClientFlags::CLOSE_ASAP, b'A'),
@@ -59,9 +64,8 @@ pub(super) const KNOWN_LETTERS: &[u8] = b"OSMPxbtRBdcuAUreTINGi";
 
 impl Client {
     /// What kind of client it is.
-    #[allow(clippy::unused_self, reason = "replicas and subscribers will be told apart here")]
     pub(super) fn client_type(&self) -> ClientType {
-        ClientType::Normal
+        if self.flags.has(ClientFlags::PUBSUB) { ClientType::PubSub } else { ClientType::Normal }
     }
 
     /// The letters of `flags=`.
@@ -106,6 +110,11 @@ impl Engine {
             -1
         };
         let watched = transaction.map_or(0, super::transaction::Transaction::watched_count);
+        let redirect = client.tracking.as_ref().map_or(-1, |tracking| {
+            tracking.redirect.map_or(0, |who| i64::try_from(who.id).unwrap_or(i64::MAX))
+        });
+        let subscriptions = client.subscriptions.as_deref();
+        let subscribed = |kind| subscriptions.map_or(0, |subscriptions| subscriptions.count(kind));
         let multi_bytes = transaction.map_or(0, |transaction| transaction.queued_bytes);
         let args_bytes = if is_caller { caller.args_bytes } else { client.args_bytes };
         let waiting = if is_caller { caller.reply_bytes } else { client.output.len() };
@@ -128,16 +137,19 @@ impl Engine {
             out.write_fmt(part).expect("memory takes every byte");
         };
         text(format_args!(
-            " age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={queued} watch={watched}",
+            " age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={queued} watch={watched}",
             seconds_since(client.created),
             seconds_since(client.last_request),
             String::from_utf8_lossy(&client.letters()),
             client.db.0,
+            subscribed(Kind::Channel),
+            subscribed(Kind::Pattern),
+            subscribed(Kind::Shard),
         ));
         text(format_args!(
             " qbuf={} qbuf-free={} argv-mem={args_bytes} multi-mem={multi_bytes} rbs={capacity} \
              rbp={capacity} obl={waiting} oll={bulks} omem={pending} tot-mem={} events={events} \
-             cmd={command} user=default redir=-1 resp={dialect} lib-name=",
+             cmd={command} user=default redir={redirect} resp={dialect} lib-name=",
             client.query_bytes,
             client.query_free_bytes,
             client.memory_bytes(),

@@ -97,6 +97,8 @@ impl Engine {
         self.remove_monitor(key);
         self.unwatch(key);
         self.stop_waiting(key);
+        self.unsubscribe_all(key);
+        self.stop_tracking(key);
         self.held.retain(|held| *held != key);
         self.clients.remove(key);
     }
@@ -162,6 +164,14 @@ fn ping(cx: &mut EngineCx<'_>) -> CmdResult {
     if cx.args.word_count() > 2 {
         return Err(ReplyError::WrongArity("ping".into()));
     }
+    let client = cx.caller();
+    if client.flags.has(ClientFlags::PUBSUB) && client.dialect == Dialect::Resp2 {
+        // Shaped like a message, because that is all that such a client can read.
+        cx.reply.array(2);
+        cx.reply.bulk(b"pong");
+        cx.reply.bulk(cx.args.peek().unwrap_or_default());
+        return Ok(Flow::Replied);
+    }
     match cx.args.peek() {
         None => cx.reply.simple("PONG"),
         Some(message) => cx.reply.bulk(message),
@@ -200,6 +210,8 @@ fn reset(cx: &mut EngineCx<'_>) -> CmdResult {
     let needs_password = cx.engine.needs_password();
     cx.engine.remove_monitor(key);
     cx.engine.end_transaction(key);
+    cx.engine.unsubscribe_all(key);
+    cx.engine.stop_tracking(key);
     let client = cx.caller();
     let kept = ClientFlags::RUNNING.0 | ClientFlags::ANNOUNCED.0;
     client.flags = ClientFlags(client.flags.0 & kept);

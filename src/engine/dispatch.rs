@@ -102,6 +102,7 @@ impl Engine {
         self.ticks = self.outside.ticks();
 
         let served = self.serve_each(key, buffer, batch, &mut replies);
+        self.broadcast_invalidations();
 
         let Some(client) = self.clients.get_mut(key) else { return gone };
         client.flags.set(ClientFlags::RUNNING, false);
@@ -230,6 +231,12 @@ impl Engine {
         }
         if self.config.maxmemory.0 != 0 {
             self.make_room();
+            // What eviction has to tell comes before the reply.
+            if let Some(client) = self.clients.get_mut(key)
+                && !client.output.is_empty()
+            {
+                replies.append(&mut client.output);
+            }
         }
         if self.is_guarded(key) {
             match self.judge(key, index, args) {
@@ -267,7 +274,8 @@ impl Engine {
         }
     }
 
-    /// Drops what was said since `mark` when the client does not want to hear it.
+    /// Drops what was said since `mark` when the client does not want to hear it. What was pushed
+    /// to it meanwhile comes behind.
     pub(super) fn settle_reply(
         &mut self,
         key: ClientKey,
@@ -281,6 +289,16 @@ impl Engine {
             if client.reply_mode == ReplyMode::Skipping {
                 client.reply_mode = ReplyMode::On;
             }
+        }
+        if !client.output.is_empty() {
+            replies.append(&mut client.output);
+        }
+        if client.flags.has(ClientFlags::CACHING) && !client.flags.has(ClientFlags::MULTI) {
+            // CLIENT CACHING is about one command, or one transaction.
+            let is_about_clients = client
+                .last_row
+                .is_some_and(|row| self.registry.row(row).full_name.starts_with("client|"));
+            client.flags.set(ClientFlags::CACHING, is_about_clients);
         }
         Some(client)
     }
@@ -324,6 +342,7 @@ impl Engine {
     ) -> Option<Unanswered> {
         let started = self.ticks;
         let reply_from = reply.output().len();
+        let outer = self.caller.replace(key);
         let outcome = self.run(key, index, args.clone(), reply.reborrow());
         let mut waits = None;
         let failed = match outcome {
@@ -359,7 +378,11 @@ impl Engine {
         if !self.monitors.is_empty() && !matches!(manner, Manner::Again(_)) {
             self.feed_monitors(key, index, args);
         }
+        if self.tracking.client_count() != 0 {
+            self.remember_reads(key, index, args);
+        }
         self.react();
+        self.caller = outer;
         waits.map(|wait| (wait, nanos))
     }
 

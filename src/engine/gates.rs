@@ -7,6 +7,7 @@
 use crate::command::args::Args;
 use crate::command::spec::{DENY_OOM, LOADING, NO_AUTH, NO_MULTI};
 use crate::protocol::error::ReplyError;
+use crate::protocol::reply::Dialect;
 
 use super::Engine;
 use super::client::{ClientFlags, ClientKey};
@@ -27,12 +28,16 @@ pub(super) enum Verdict {
 type Gate = fn(&Engine, ClientKey, RowIndex, &Args<'_>) -> Verdict;
 
 /// Arity comes before these, routing and permissions of keys will come between them.
-const GATES: &[Gate] = &[authenticated, within_memory, loaded, paused, multi_allowed, queued];
+const GATES: &[Gate] =
+    &[authenticated, within_memory, subscribed, loaded, paused, multi_allowed, queued];
 
 impl Engine {
     /// Whether any gate could refuse a command of this client.
     pub(super) fn is_guarded(&self, key: ClientKey) -> bool {
-        const SPECIAL: u32 = ClientFlags::MULTI.0 | ClientFlags::PAUSED.0 | ClientFlags::BLOCKED.0;
+        const SPECIAL: u32 = ClientFlags::MULTI.0
+            | ClientFlags::PAUSED.0
+            | ClientFlags::BLOCKED.0
+            | ClientFlags::PUBSUB.0;
         let Some(client) = self.clients.get(key) else { return true };
         !client.is_authenticated
             || client.flags.has(ClientFlags(SPECIAL))
@@ -79,6 +84,21 @@ fn within_memory(engine: &Engine, key: ClientKey, row: RowIndex, _: &Args<'_>) -
         Verdict::Refuse(ReplyError::OutOfMemory)
     } else {
         Verdict::Pass
+    }
+}
+
+/// In RESP2 a message can't be told from a reply, so whoever listens may ask for little else.
+fn subscribed(engine: &Engine, key: ClientKey, row: RowIndex, _: &Args<'_>) -> Verdict {
+    let listens = engine.clients.get(key).is_some_and(|client| {
+        client.flags.has(ClientFlags::PUBSUB) && client.dialect == Dialect::Resp2
+    });
+    if !listens {
+        return Verdict::Pass;
+    }
+    match &*engine.registry.row(row).full_name {
+        "ping" | "quit" | "reset" | "subscribe" | "psubscribe" | "ssubscribe" | "unsubscribe"
+        | "punsubscribe" | "sunsubscribe" => Verdict::Pass,
+        name => Verdict::Refuse(ReplyError::NotWhileSubscribed(name.into())),
     }
 }
 

@@ -4,6 +4,7 @@ use crate::base::limits::UNTRUSTED_OUTPUT_MAX;
 
 use super::Engine;
 use super::client::{ClientFlags, ClientKey};
+use super::client_line::ClientType;
 
 impl Engine {
     /// Closes the client when its output is beyond the hard limit of its class, or beyond the soft
@@ -16,7 +17,12 @@ impl Engine {
             client.soft_limit_since = None;
             return;
         }
-        let limit = self.config.client_output_buffer_limit.normal;
+        let limits = &self.config.client_output_buffer_limit;
+        let limit = match client.client_type() {
+            ClientType::Normal | ClientType::Primary => limits.normal,
+            ClientType::Replica => limits.replica,
+            ClientType::PubSub => limits.pubsub,
+        };
         let is_stranger = !client.is_authenticated && used > UNTRUSTED_OUTPUT_MAX;
         let is_hard = is_stranger || (limit.hard != 0 && used >= limit.hard);
         let is_soft = limit.soft != 0 && used >= limit.soft;

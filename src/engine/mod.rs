@@ -17,12 +17,15 @@ pub mod outside;
 pub mod registry;
 pub mod stats;
 pub mod timers;
+mod tracking;
 mod transaction;
 mod watchers;
 
 mod connection;
 mod limits;
 mod monitor;
+mod notify;
+mod pubsub;
 mod slowlog;
 
 mod client_commands;
@@ -60,9 +63,11 @@ use blocked::Blocked;
 use client::{ClientFlags, ClientKey, Clients, Pause};
 use latency::Latency;
 use outside::Outside;
+use pubsub::table::PubSub;
 use registry::{EngineRun, Registry};
 use slowlog::SlowLog;
 use stats::Stats;
+use tracking::table::TrackingTable;
 use watchers::Watchers;
 
 /// Capacity that the shared output buffer keeps between batches.
@@ -75,6 +80,7 @@ pub const REDIS_VERSION: &str = "8.0.0";
 const TABLES: &[&[Command<EngineRun>]] = &[
     connection::COMMANDS,
     transaction::COMMANDS,
+    pubsub::commands::COMMANDS,
     client_commands::COMMANDS,
     command_info::COMMANDS,
     config_commands::COMMANDS,
@@ -166,6 +172,10 @@ pub struct Engine {
     latency: Latency,
     watchers: Watchers,
     blocked: Blocked,
+    pubsub: PubSub,
+    tracking: TrackingTable,
+    /// Whose call is being run.
+    caller: Option<ClientKey>,
     monitors: Vec<ClientKey>,
     held: Vec<ClientKey>,
     pause: Option<Pause>,
@@ -234,6 +244,9 @@ impl Engine {
             latency: Latency::default(),
             watchers: Watchers::default(),
             blocked: Blocked::default(),
+            pubsub: PubSub::new(seed.rotate_left(16)),
+            tracking: TrackingTable::new(seed.rotate_left(48)),
+            caller: None,
             monitors: Vec::new(),
             held: Vec::new(),
             pause: None,
@@ -265,6 +278,7 @@ impl Engine {
         self.latency.obey(self.config.latency_monitor_threshold);
         self.obey_policy();
         self.is_out_of_memory = false;
+        self.choose_listening();
         self.effects.push(Effect::Configured);
     }
 

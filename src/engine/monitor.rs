@@ -35,11 +35,7 @@ impl Engine {
         }
         line.extend_from_slice(b"\r\n");
         for key in self.monitors.clone() {
-            if let Some(client) = self.clients.get_mut(key) {
-                client.output.push_raw(&line);
-                self.announce(key);
-                self.check_output_limit(key);
-            }
+            self.push_to(key, |mut reply| reply.output().push_raw(&line));
         }
     }
 

@@ -39,6 +39,7 @@ impl Engine {
         self.note_delay(Delay::ExpireCycle, nanos);
         self.react();
         self.serve_waiters();
+        self.broadcast_invalidations();
         // What is late is worked off faster and faster, so that a burst is bounded in memory too.
         self.expire_budget = if left > self.expire_budget {
             (self.expire_budget * 2).min(EXPIRE_BUDGET_MAX)
@@ -80,6 +81,8 @@ impl Engine {
         self.keyspace.reap(REAP_BUDGET);
         self.react();
         self.serve_waiters();
+        self.broadcast_invalidations();
+        self.bound_tracking();
         self.end_pause_when_due();
         self.visit_clients();
     }
@@ -97,7 +100,10 @@ impl Engine {
             let idle_us = self.now.monotonic.since(client.last_request);
             let timeout_us = u64::from(self.config.timeout) * 1_000_000;
             let is_exempt = client.flags.has(ClientFlags(
-                ClientFlags::MONITOR.0 | ClientFlags::BLOCKED.0 | ClientFlags::PAUSED.0,
+                ClientFlags::MONITOR.0
+                    | ClientFlags::BLOCKED.0
+                    | ClientFlags::PAUSED.0
+                    | ClientFlags::PUBSUB.0,
             ));
             if timeout_us != 0 && idle_us > timeout_us && !is_exempt {
                 tracing::debug!("Closing idle client");

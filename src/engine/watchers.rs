@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::keyspace::DbIndex;
-use crate::keyspace::journal::{EXPIRED, FLUSHED, Record, SWAPPED};
+use crate::keyspace::journal::{EXPIRED, FLUSHED, Listening, Record, SWAPPED};
 
 use super::Engine;
 use super::client::{ClientFlags, ClientKey};
@@ -51,6 +51,11 @@ impl Watchers {
 }
 
 impl Engine {
+    /// Which facts are needed to tell whoever watches.
+    pub(super) fn watched_events(&self) -> Listening {
+        if self.watchers.is_empty() { Listening::Nothing } else { Listening::Everything }
+    }
+
     /// A fact for those who watch.
     pub(super) fn tell_watchers(&mut self, record: &Record<'_>) {
         if self.watchers.is_empty() {

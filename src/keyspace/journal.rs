@@ -4,6 +4,7 @@
 //! two flat buffers that are handed out and given back, so that noting one allocates nothing.
 
 use super::DbIndex;
+use std::cell::RefCell;
 use std::mem;
 use std::ops::Range;
 
@@ -61,6 +62,9 @@ pub const MOVE_TO: Event = Event::generic("move_to");
 pub const FLUSHED: Event = Event { class: 0, name: "flushed" };
 /// The database was exchanged with another; the record has no key. Not a notification.
 pub const SWAPPED: Event = Event { class: 0, name: "swapped" };
+
+/// A reader looked for a key that is not there.
+pub const KEY_MISS: Event = Event { class: b'm', name: "keymiss" };
 
 /// What an edit did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,6 +170,9 @@ pub struct Journal {
     dirty: u64,
     listening: Listening,
     records: Records,
+    hears_misses: bool,
+    /// Apart from the records: nothing has changed by a miss, and readers share the keyspace.
+    misses: RefCell<Records>,
 }
 
 /// Buffers beyond this many bytes are not kept for the next batch.
@@ -200,6 +207,29 @@ impl Journal {
     /// The records since the last call.
     pub fn take_records(&mut self) -> Records {
         mem::take(&mut self.records)
+    }
+
+    /// From now on, notes what readers look for in vain, or not.
+    pub fn listen_to_misses(&mut self, hears: bool) {
+        self.hears_misses = hears;
+    }
+
+    /// Whether there are misses to take.
+    pub fn has_misses(&self) -> bool {
+        self.hears_misses && !self.misses.borrow().is_empty()
+    }
+
+    /// The misses since the last call.
+    pub fn take_misses(&mut self) -> Records {
+        mem::take(self.misses.get_mut())
+    }
+
+    /// Notes a miss.
+    #[inline]
+    pub(super) fn miss(&self, db: DbIndex, key: &[u8]) {
+        if self.hears_misses {
+            self.misses.borrow_mut().push(db, key, KEY_MISS, 0);
+        }
     }
 
     /// Takes buffers back, to be used again.
@@ -258,7 +288,14 @@ impl Journal {
 
     #[cold]
     fn record(&mut self, db: DbIndex, key: &[u8], event: Event, units: u64) {
-        let Records { keys, facts, members } = &mut self.records;
+        self.records.push(db, key, event, units);
+    }
+}
+
+impl Records {
+    #[cold]
+    fn push(&mut self, db: DbIndex, key: &[u8], event: Event, units: u64) {
+        let Self { keys, facts, members } = self;
         let start = match facts.last() {
             // Several events of one key in a row share its bytes.
             Some(last) if keys.get(last.key.clone()) == Some(key) => last.key.start,

@@ -94,7 +94,7 @@ impl<'a> Reader<'a> {
     #[inline]
     fn look_up(&self, key: &[u8]) -> Option<KeyRef<'a>> {
         let found = self.find(key);
-        self.keyspace.stats.count_lookup(found.is_some());
+        self.count_lookup(key, found.is_some());
         if let Some(entry) = found
             && self.touch == Touch::Yes
         {
@@ -127,7 +127,7 @@ impl<'a> Reader<'a> {
     /// Whether `key` exists; counts as `value` does, but leaves the access clock alone (EXISTS).
     pub fn contains(&self, key: &[u8]) -> bool {
         let is_there = self.find(key).is_some();
-        self.keyspace.stats.count_lookup(is_there);
+        self.count_lookup(key, is_there);
         is_there
     }
     /// Type of `key`; neither counts nor touches.
@@ -231,6 +231,16 @@ impl<'a> Reader<'a> {
             if found.is_some() || cursor == 0 {
                 return found;
             }
+        }
+    }
+}
+
+impl Reader<'_> {
+    #[inline]
+    fn count_lookup(&self, key: &[u8], is_hit: bool) {
+        self.keyspace.stats.count_lookup(is_hit);
+        if !is_hit {
+            self.keyspace.journal.miss(self.db, key);
         }
     }
 }

@@ -122,7 +122,12 @@ impl StringEdit<'_> {
     /// Counts this lookup as a hit or a miss, as that of a reader: for commands that also reply
     /// with the old value.
     pub fn count_lookup(&self) {
-        self.spot.ledger.stats.count_lookup(self.spot.entry().is_some());
+        let Spot { ledger, key, .. } = &self.spot;
+        let is_there = self.spot.entry().is_some();
+        ledger.stats.count_lookup(is_there);
+        if !is_there {
+            ledger.journal.miss(ledger.db, key);
+        }
     }
 
     /// Replaces the string.

@@ -71,6 +71,11 @@ pub enum ReplyError {
     BadClientName,
     #[error("ERR Command not allowed inside a transaction")]
     NotInMulti,
+    #[error(
+        "ERR Can't execute '{0}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET \
+         are allowed in this context"
+    )]
+    NotWhileSubscribed(Box<str>),
     #[error("OOM command not allowed when used memory > 'maxmemory'.")]
     OutOfMemory,
     #[error("UNBLOCKED client unblocked via CLIENT UNBLOCK")]

@@ -145,6 +145,18 @@ impl Output {
         self.shared.push_back((self.bytes.len(), blob));
     }
 
+    /// Appends what `other` holds, of which nothing has been sent: bytes are copied, shared bulks
+    /// shared once more.
+    pub fn push_copy(&mut self, other: &Self) {
+        debug_assert!(other.start == 0 && other.front_sent == 0, "a message is whole");
+        let base = self.bytes.len();
+        self.bytes.extend_from_slice(&other.bytes);
+        if !other.shared.is_empty() {
+            self.shared.extend(other.shared.iter().map(|(at, blob)| (base + at, blob.clone())));
+            self.shared_bytes += other.shared_bytes;
+        }
+    }
+
     /// Moves everything of `other` behind what is here.
     pub fn append(&mut self, other: &mut Self) {
         if self.is_empty() {

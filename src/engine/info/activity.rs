@@ -2,6 +2,7 @@
 
 use crate::engine::Engine;
 use crate::engine::client::{Client, ClientFlags};
+use crate::engine::pubsub::table::Kind;
 
 use super::text::Text;
 
@@ -21,8 +22,9 @@ pub(super) fn clients(engine: &mut Engine, text: &mut Text) {
     // Who is held back by CLIENT PAUSE waits, too.
     let waiting = ClientFlags(ClientFlags::BLOCKED.0 | ClientFlags::PAUSED.0);
     text.line("blocked_clients", count(&|client| client.flags.has(waiting)));
-    text.line("tracking_clients", 0);
-    text.line("pubsub_clients", 0);
+    text.line("tracking_clients", engine.tracking.client_count());
+    let listens = count(&|client| client.flags.has(ClientFlags::PUBSUB));
+    text.line("pubsub_clients", listens);
     let watching = count(&|client| {
         client.transaction.as_deref().is_some_and(|transaction| transaction.watched_count() > 0)
     });
@@ -75,9 +77,9 @@ pub(super) fn stats(engine: &mut Engine, text: &mut Text) {
         text.line(name, 0);
     }
     keys(engine, text);
-    for name in ["pubsub_channels", "pubsub_patterns", "pubsubshard_channels"] {
-        text.line(name, 0);
-    }
+    text.line("pubsub_channels", engine.pubsub.count(Kind::Channel));
+    text.line("pubsub_patterns", engine.pubsub.count(Kind::Pattern));
+    text.line("pubsubshard_channels", engine.pubsub.count(Kind::Shard));
     text.line("latest_fork_usec", 0);
     text.line("total_forks", 0);
     text.line("migrate_cached_sockets", 0);
@@ -89,12 +91,12 @@ pub(super) fn stats(engine: &mut Engine, text: &mut Text) {
         "active_defrag_key_misses",
         "total_active_defrag_time",
         "current_active_defrag_time",
-        "tracking_total_keys",
-        "tracking_total_items",
-        "tracking_total_prefixes",
     ] {
         text.line(name, 0);
     }
+    text.line("tracking_total_keys", engine.tracking.key_count());
+    text.line("tracking_total_items", engine.tracking.item_count());
+    text.line("tracking_total_prefixes", engine.tracking.prefix_count());
     traffic(engine, text);
 }
 
