@@ -82,4 +82,53 @@ await run({
     await c.quit();
     await listener.quit();
   },
-}, { transactions: ["multi"], scripts: ["evalsha"], messages: ["subscribe"] });
+  async "patterns and shards"() {
+    const listener = open();
+    await listener.psubscribe("room:*");
+    assert.equal(await listener.ssubscribe("shard"), 1);
+    const got = [];
+    const all = new Promise((done) => {
+      const note = (...words) => got.push(words) === 3 && done();
+      listener.on("pmessage", note);
+      listener.on("smessage", note);
+    });
+    const c = open();
+    assert.equal(await c.publish("room:1", "one"), 1);
+    assert.equal(await c.spublish("shard", "two"), 1);
+    assert.equal(await c.publish("room:2", "three"), 1);
+    assert.equal(await c.publish("elsewhere", "four"), 0);
+    await all;
+    assert.deepEqual(got, [["room:*", "room:1", "one"], ["shard", "two"], ["room:*", "room:2", "three"]]);
+    await listener.punsubscribe();
+    assert.equal(await c.publish("room:1", "five"), 0);
+    await listener.quit();
+    await c.quit();
+  },
+  async "subscriptions outlive a lost connection"() {
+    const listener = open();
+    await listener.subscribe("again");
+    const c = open();
+    assert.equal(await c.client("KILL", "TYPE", "PUBSUB"), 1);
+    const got = new Promise((done) => listener.once("message", (_, text) => done(text)));
+    while ((await c.publish("again", "here")) === 0) await new Promise((done) => setTimeout(done, 20));
+    assert.equal(await got, "here");
+    await listener.quit();
+    await c.quit();
+  },
+  async "keyspace notifications"() {
+    const c = open();
+    await c.config("SET", "notify-keyspace-events", "Ex");
+    const listener = open();
+    await listener.subscribe("__keyevent@0__:expired");
+    const started = Date.now();
+    const got = new Promise((done) => listener.once("message", (_, key) => done([key, Date.now() - started])));
+    await c.set("short", 1, "PX", 50);
+    const [key, passed] = await got;
+    assert.equal(key, "short");
+    assert.ok(passed >= 49 && passed < 500, `expired after ${passed} ms`);
+    await c.config("SET", "notify-keyspace-events", "");
+    await listener.quit();
+    await c.quit();
+  },
+}, { transactions: ["multi"], scripts: ["evalsha"], messages: ["subscribe"], "patterns and shards": ["ssubscribe"],
+  "subscriptions outlive a lost connection": ["subscribe"], "keyspace notifications": ["subscribe"] });

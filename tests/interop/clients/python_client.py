@@ -201,6 +201,52 @@ def messages():
     assert listener.get_message(timeout=2)["data"] == "hello"
 
 
+def subscribers_in_threads():
+    r = connect()
+    listener = r.pubsub(ignore_subscribe_messages=True)
+    got = []
+    listener.subscribe(**{"plain": lambda message: got.append(message["data"])})
+    listener.psubscribe(**{"any.*": lambda message: got.append((message["channel"], message["data"]))})
+    thread = listener.run_in_thread(sleep_time=0.01, daemon=True)
+    until(lambda: r.pubsub_numsub("plain")[0][1] == 1 and r.pubsub_numpat() == 1)
+    for n in range(300):
+        assert r.publish("plain", n) == 1
+    assert r.publish("any.one", "x") == 1 and r.publish("other", "x") == 0
+    until(lambda: len(got) == 301)
+    assert got == [*map(str, range(300)), ("any.one", "x")]
+    thread.stop()
+    thread.join()
+    listener.close()
+
+
+def until(holds):
+    end = time.time() + 5
+    while not holds():
+        assert time.time() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+def client_side_caching():
+    if DIALECT != 3:
+        return
+    from redis.cache import CacheConfig
+
+    caching = connect(cache_config=CacheConfig(max_size=100), single_connection_client=True)
+    other = connect()
+    other.mset({"cached": 1, "kept": 1})
+    assert caching.get("cached") == "1" and caching.get("kept") == "1" and len(caching.get_cache().collection) == 2
+    calls = lambda: other.info("commandstats")["cmdstat_get"]["calls"]  # noqa: E731
+    before = calls()
+    assert caching.get("cached") == "1" and calls() == before
+    other.set("cached", 2)
+    time.sleep(0.05)
+    assert caching.get("cached") == "2" and caching.get("kept") == "1" and calls() == before + 1
+    other.flushall()
+    time.sleep(0.05)
+    assert caching.get("kept") is None
+    caching.close()
+
+
 def asyncio_client():
     async def work():
         r = redis.asyncio.Redis(port=PORT, protocol=DIALECT, decode_responses=True)
@@ -222,7 +268,8 @@ def asyncio_client():
 CASES = [
     (strings, []), (bits, []), (keys, []), (expiry, []), (binary, []), (pipelines, []), (transactions, ["multi", "watch"]),
     (server, []), (errors, []), (reconnects, []), (threads, []), (urls_and_sockets, []), (passwords, []),
-    (locks, ["evalsha"]), (messages, ["subscribe"]), (asyncio_client, []),
+    (locks, ["evalsha"]), (messages, ["subscribe"]),
+    (subscribers_in_threads, ["psubscribe"]), (client_side_caching, ["ssubscribe"]), (asyncio_client, []),
 ]  # fmt: skip
 
 
