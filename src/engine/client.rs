@@ -148,6 +148,8 @@ pub struct Client {
     pub query_free_bytes: usize,
     /// Bytes of arguments of an incomplete request.
     pub args_bytes: usize,
+    /// What it counts for among the bytes of all clients.
+    pub(super) weight: usize,
     /// Commands queued since MULTI, watched keys.
     pub transaction: Option<Box<Transaction>>,
     /// What it waits for.
@@ -232,6 +234,7 @@ impl Clients {
             query_bytes: 0,
             query_free_bytes: 0,
             args_bytes: 0,
+            weight: 0,
             transaction: None,
             waiting: None,
             subscriptions: None,

@@ -100,7 +100,7 @@ impl Engine {
         self.unsubscribe_all(key);
         self.stop_tracking(key);
         self.held.retain(|held| *held != key);
-        self.clients.remove(key);
+        self.clients.remove(key).inspect(|client| self.client_bytes -= client.weight);
     }
 
     /// The connection sent what is not RESP: the error is its last reply.

@@ -114,6 +114,8 @@ impl Engine {
         std::mem::swap(&mut client.output, &mut replies);
         self.recycle(replies);
         self.check_output_limit(key);
+        self.weigh(key);
+        self.drop_bulky();
         let ends = self.clients.get(key).is_none_or(|client| client.flags.has(ENDING));
         Served { next: if ends { Next::Close } else { served.next }, ..served }
     }
@@ -229,8 +231,11 @@ impl Engine {
             self.refuse(key, Some(index), &error, replies);
             return self.step_of(key);
         }
-        if self.config.maxmemory.0 != 0 {
-            self.make_room();
+        if self.config.maxmemory.0 != 0 || self.tracking.has_excess {
+            if self.config.maxmemory.0 != 0 {
+                self.make_room();
+            }
+            self.bound_tracking_for_call();
             // What eviction has to tell comes before the reply.
             if let Some(client) = self.clients.get_mut(key)
                 && !client.output.is_empty()

@@ -9,6 +9,7 @@ mod aftermath;
 mod blocked;
 #[cfg(test)]
 mod blocked_tests;
+mod bulky;
 pub mod client;
 pub mod context;
 pub mod dispatch;
@@ -185,6 +186,10 @@ pub struct Engine {
     housekeeping_paused: bool,
     expire_budget: usize,
     client_cursor: usize,
+    /// Bytes of all clients, as long as they are bounded.
+    client_bytes: usize,
+    /// `maxmemory-clients`.
+    client_bytes_max: Option<u64>,
     ticks: u64,
     nanos_per_tick: u64,
 }
@@ -256,6 +261,8 @@ impl Engine {
             housekeeping_paused: false,
             expire_budget: timers::EXPIRE_BUDGET_AT_START,
             client_cursor: 0,
+            client_bytes: 0,
+            client_bytes_max: None,
             ticks: 0,
             config,
         };
@@ -279,6 +286,9 @@ impl Engine {
         self.obey_policy();
         self.is_out_of_memory = false;
         self.choose_listening();
+        self.obey_tracking_bound();
+        self.client_bytes_max = self.config.maxmemory_clients.bytes(self.config.maxmemory);
+        self.weigh_all();
         self.effects.push(Effect::Configured);
     }
 
@@ -308,6 +318,8 @@ impl Engine {
             client.query_free_bytes = free;
             client.args_bytes = aside;
         }
+        self.weigh(key);
+        self.drop_bulky();
     }
 
     /// A client holds more unserved bytes than it may.

@@ -85,6 +85,7 @@ impl Engine {
         self.bound_tracking();
         self.end_pause_when_due();
         self.visit_clients();
+        self.drop_bulky();
     }
 
     fn visit_clients(&mut self) {
@@ -111,6 +112,7 @@ impl Engine {
                 continue;
             }
             self.check_output_limit(key);
+            self.weigh(key);
         }
     }
 

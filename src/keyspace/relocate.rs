@@ -77,9 +77,9 @@ impl Writer<'_> {
     }
 
     /// Empties all databases; returns how many keys went. Notes [`FLUSHED`] for each that was
-    /// ever used.
+    /// used since the last time, at least for one: who was told that a key is absent is concerned.
     pub fn flush_all(&mut self, free: Free) -> usize {
-        let used = self.keyspace.used;
+        let used = self.keyspace.used.max(1);
         let keys = (0..used).map(|db| self.other(DbIndex(db)).flush(free)).sum();
         // None of them has keys, and a snapshot of empty ones is worth nothing.
         self.keyspace.used = 0;

@@ -91,6 +91,7 @@ impl Engine {
             client.output.push_copy(frame);
             self.announce(*key);
             self.check_output_limit(*key);
+            self.weigh(*key);
         }
         if !listeners.is_empty() {
             self.pubsub.give_back(kind, name, listeners);
@@ -107,6 +108,7 @@ impl Engine {
         say(Reply::new(&mut client.output, client.dialect));
         self.announce(key);
         self.check_output_limit(key);
+        self.weigh(key);
     }
 
     /// `key` listens to `name`; how many subscriptions it is told to have.

@@ -74,19 +74,39 @@ impl Engine {
         for used in spec.keys_of(args).unwrap_or_default() {
             self.tracking.remember(args.word(used.word), who);
         }
+        self.tracking.has_excess = self.has_tracking_excess();
+        if self.tracking.has_excess {
+            self.forget_excess(FORGOTTEN_PER_CALL);
+        }
+    }
+
+    /// Looks whether the bound was lowered.
+    pub(in crate::engine) fn obey_tracking_bound(&mut self) {
+        self.tracking.has_excess = self.has_tracking_excess();
+    }
+
+    /// Keeps within a bound that was lowered, step by step: before every request.
+    pub(in crate::engine) fn bound_tracking_for_call(&mut self) {
         self.forget_excess(FORGOTTEN_PER_CALL);
     }
 
-    /// Keeps within a bound that was lowered, step by step.
+    /// The same, while nobody asks for anything.
     pub(in crate::engine) fn bound_tracking(&mut self) {
-        self.forget_excess(FORGOTTEN_PER_TURN);
+        if self.tracking.has_excess {
+            self.forget_excess(FORGOTTEN_PER_TURN);
+        }
+    }
+
+    fn has_tracking_excess(&self) -> bool {
+        let bound = self.config.tracking_table_max_keys;
+        bound != 0 && self.tracking.key_count() as u64 > bound
     }
 
     /// Forgets keys beyond `tracking-table-max-keys`: who has read them is told that they are void.
     fn forget_excess(&mut self, budget: usize) {
-        let bound = usize::try_from(self.config.tracking_table_max_keys).unwrap_or(usize::MAX);
         for _ in 0..budget {
-            if bound == 0 || self.tracking.key_count() <= bound {
+            self.tracking.has_excess = self.has_tracking_excess();
+            if !self.tracking.has_excess {
                 return;
             }
             let draw = self.rng.usize(..);

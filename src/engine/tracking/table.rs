@@ -91,6 +91,8 @@ pub(in crate::engine) struct TrackingTable {
     pub(super) has_news: bool,
     /// A database was emptied or exchanged: all caches are void.
     pub(super) is_void: bool,
+    /// More keys are remembered than may be.
+    pub(in crate::engine) has_excess: bool,
     /// Clients that are tracking.
     pub(super) clients: usize,
 }
@@ -105,6 +107,7 @@ impl TrackingTable {
             prefixes: BTreeMap::new(),
             has_news: false,
             is_void: false,
+            has_excess: false,
             clients: 0,
         }
     }

@@ -168,3 +168,15 @@ fn no_more_is_remembered_than_may_be() {
     assert!(stage.read(tracker).starts_with(">2 $10 invalidate *1 $1 "));
     assert!(stage.ask(writer, "INFO stats").contains("tracking_total_keys:1"));
 }
+
+#[test]
+fn a_lower_bound_is_met_before_the_next_reply() {
+    let mut stage = Stage::new(&[]);
+    let [tracker, writer] = pair(&mut stage, "");
+    stage.check(tracker, &[("MGET a a", "*2 _ _"), ("GET b", "_"), ("MULTI", "+OK")]);
+    stage.ask(writer, "CONFIG SET tracking-table-max-keys 1");
+    let mut replies = stage.ask(tracker, "PING");
+    assert!(replies.is_empty() || replies.ends_with("+QUEUED"), "{replies}");
+    replies.push_str(&stage.ask(tracker, "EXEC"));
+    assert_eq!(replies.matches("invalidate").count(), 1, "{replies}");
+}
