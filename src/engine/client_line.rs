@@ -116,7 +116,12 @@ impl Engine {
         let subscriptions = client.subscriptions.as_deref();
         let subscribed = |kind| subscriptions.map_or(0, |subscriptions| subscriptions.count(kind));
         let multi_bytes = transaction.map_or(0, |transaction| transaction.queued_bytes);
-        let args_bytes = if is_caller { caller.args_bytes } else { client.args_bytes };
+        // What has arrived of a large bulk stands aside, but is of the query all the same.
+        let (args_bytes, query_bytes) = if is_caller {
+            (caller.args_bytes, client.query_bytes)
+        } else {
+            (0, client.query_bytes + client.args_bytes)
+        };
         let waiting = if is_caller { caller.reply_bytes } else { client.output.len() };
         let capacity = client.output.memory_bytes();
         let bulks = client.output.shared_count() + usize::from(client.output_in_flight != 0);
@@ -150,7 +155,7 @@ impl Engine {
             " qbuf={} qbuf-free={} argv-mem={args_bytes} multi-mem={multi_bytes} rbs={capacity} \
              rbp={capacity} obl={waiting} oll={bulks} omem={pending} tot-mem={} events={events} \
              cmd={command} user=default redir={redirect} resp={dialect} lib-name=",
-            client.query_bytes,
+            query_bytes,
             client.query_free_bytes,
             client.memory_bytes(),
         ));

@@ -106,6 +106,15 @@ pub(super) fn oom_score() -> Option<i32> {
     std::fs::read_to_string(OOM_SCORE_FILE).ok()?.trim().parse().ok()
 }
 
+/// Goes back to an earlier score.
+pub(super) fn restore_oom_score(score: Option<i32>) {
+    if let Some(score) = score
+        && let Err(error) = std::fs::write(OOM_SCORE_FILE, score.to_string())
+    {
+        tracing::warn!("Unable to write oom_score_adj: {error}");
+    }
+}
+
 /// From now on a fault in any thread is logged and ends the process: data that may be wrong are
 /// worse than data that are away.
 pub(super) fn end_at_faults(with_report: bool) {

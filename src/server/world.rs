@@ -134,9 +134,10 @@ impl Outside for World {
                 return Err((Field::maxclients, why));
             }
         }
+        let old_score = supervision::oom_score();
         if changed.contains(&Field::oom_score_adj) || changed.contains(&Field::oom_score_adj_values)
         {
-            self.oom_score = self.oom_score.or_else(supervision::oom_score);
+            self.oom_score = self.oom_score.or(old_score);
             supervision::set_oom_score(config, self.oom_score).map_err(|error| {
                 tracing::warn!("Unable to write oom_score_adj: {error}");
                 let why = "Failed to apply new oom_score_adj configuration, check server logs.";
@@ -154,6 +155,7 @@ impl Outside for World {
         {
             // Where it was a moment ago the process can go back to, if anywhere.
             let _ = std::env::set_current_dir(old_dir);
+            supervision::restore_oom_score(old_score);
             return Err((*field, why));
         }
         self.log.apply(config);
