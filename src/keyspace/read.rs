@@ -236,8 +236,9 @@ impl<'a> Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Counts a hit or a miss for a client that asked about `key`, but not for its value.
     #[inline]
-    fn count_lookup(&self, key: &[u8], is_hit: bool) {
+    pub fn count_lookup(&self, key: &[u8], is_hit: bool) {
         self.keyspace.stats.count_lookup(is_hit);
         if !is_hit {
             self.keyspace.journal.miss(self.db, key);

@@ -58,7 +58,9 @@ fn exists(cx: &mut ReadCx<'_>) -> CmdResult {
 }
 
 fn kind(cx: &mut ReadCx<'_>) -> CmdResult {
-    let kind = cx.keys.kind(cx.args.word(1));
+    let key = cx.args.bytes()?;
+    let kind = cx.keys.kind(key);
+    cx.keys.count_lookup(key, kind.is_some());
     cx.reply.simple(kind.map_or("none", |kind| kind.name()));
     Ok(Flow::Replied)
 }

@@ -194,7 +194,10 @@ fn to_seconds(millis: i64) -> i64 {
 fn write_deadline(cx: &mut ReadCx<'_>, show: impl FnOnce(UnixMillis) -> i64) -> CmdResult {
     const NO_KEY: i64 = -2;
     const NO_DEADLINE: i64 = -1;
-    let shown = match cx.keys.deadline(cx.args.word(1)) {
+    let key = cx.args.bytes()?;
+    let deadline = cx.keys.deadline(key);
+    cx.keys.count_lookup(key, deadline.is_some());
+    let shown = match deadline {
         None => NO_KEY,
         Some(None) => NO_DEADLINE,
         Some(Some(at)) => show(at),

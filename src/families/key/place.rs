@@ -97,8 +97,9 @@ fn copy(cx: &mut WriteCx<'_>) -> CmdResult {
         return Err(ReplyError::SameObject);
     }
 
+    let is_there = cx.keys.reader().contains(source);
     let is_free = replaces || cx.keys.other(db).reader().kind(target).is_none();
-    let is_copied = is_free && cx.keys.copy(source, db, target);
+    let is_copied = is_there && is_free && cx.keys.copy(source, db, target);
 
     cx.reply.flag(is_copied);
     Ok(Flow::Replied)

@@ -114,6 +114,7 @@ fn getdel(cx: &mut WriteCx<'_>) -> CmdResult {
     let key = cx.args.bytes()?;
 
     cx.keys.edit_string::<_, ReplyError>(key, |slot| {
+        slot.count_lookup();
         let Some(value) = slot.value() else {
             cx.reply.null();
             return Ok(((), Change::None));
@@ -129,6 +130,7 @@ fn getset(cx: &mut WriteCx<'_>) -> CmdResult {
     let (key, value) = (cx.args.bytes()?, text::word(&cx.args, 2));
 
     cx.keys.edit_string::<_, ReplyError>(key, |slot| {
+        slot.count_lookup();
         text::write_or_null(&mut cx.reply, slot.value());
         slot.put(value);
         slot.set_lifetime(Lifetime::Forever);
