@@ -22,8 +22,12 @@ impl Engine {
         let Some(client) = self.clients.get(caller) else { return };
         let seconds = self.now.unix_us.div_euclid(1_000_000);
         let micros = self.now.unix_us.rem_euclid(1_000_000);
-        let mut line =
-            format!("+{seconds}.{micros:06} [{} {}]", client.db.0, client.origin.addr).into_bytes();
+        let origin = if client.origin.is_unix {
+            format!("unix:{}", self.config.unixsocket)
+        } else {
+            client.origin.addr.clone()
+        };
+        let mut line = format!("+{seconds}.{micros:06} [{} {origin}]", client.db.0).into_bytes();
         let hidden = hidden_words(&self.registry.row(row).full_name, args);
         for (index, word) in args.words().enumerate() {
             line.extend_from_slice(b" ");
