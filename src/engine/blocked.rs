@@ -335,6 +335,7 @@ impl Engine {
         key: ClientKey,
         write: impl FnOnce(&mut Self, &mut Output) -> Option<R>,
     ) -> Option<R> {
+        self.deliver_before(key);
         let client = self.clients.get_mut(key)?;
         let mut replies = std::mem::take(&mut client.output);
         let was_running = client.flags.has(ClientFlags::RUNNING);

@@ -107,6 +107,7 @@ impl Engine {
     pub fn protocol_error(&mut self, key: ClientKey, error: &ReplyError) {
         tracing::debug!("Protocol error ({error}) from client: {}", self.describe(key));
         self.stats.count_error(&error.code());
+        self.deliver_before(key);
         if let Some(client) = self.clients.get_mut(key) {
             crate::protocol::reply::Reply::new(&mut client.output, client.dialect).error(error);
             client.flags.set(ClientFlags::CLOSING, true);

@@ -2,7 +2,7 @@
 
 use crate::command::args::Args;
 use crate::command::context::{CmdResult, Flow, ReadCx, Wait, WriteCx};
-use crate::command::spec::{Begin, FAST, Find, MAY_REPLICATE, Spec, WRITE};
+use crate::command::spec::{Begin, FAST, Find, MAY_REPLICATE, PUBSUB, Spec, WRITE};
 use crate::protocol::error::ReplyError;
 use crate::protocol::reply::{Mark, Output, Reply};
 use crate::protocol::request::{Batch, Request};
@@ -85,6 +85,7 @@ impl Engine {
     /// Serves the requests of one connection in order. Replies are in the client's output after.
     pub fn serve(&mut self, key: ClientKey, buffer: &[u8], batch: &Batch) -> Served {
         let gone = Served { requests: 0, next: Next::Close };
+        self.deliver_before(key);
         let Some(client) = self.clients.get_mut(key) else { return gone };
         let mut replies = std::mem::take(&mut self.spare_output);
         if !client.output.is_empty() {
@@ -347,6 +348,9 @@ impl Engine {
     ) -> Option<Unanswered> {
         let started = self.ticks;
         let reply_from = reply.output().len();
+        if self.gathered.is_some() && !self.registry.row(index).lets_gather() {
+            self.deliver();
+        }
         let outer = self.caller.replace(key);
         let outcome = self.run(key, index, args.clone(), reply.reborrow());
         let mut waits = None;
@@ -552,6 +556,13 @@ pub(super) fn row_may_replicate(row: &Row) -> bool {
 }
 
 impl Row {
+    /// Whether a call leaves clients alone, apart from its own and those who listen.
+    fn lets_gather(&self) -> bool {
+        // PUBLISH and SPUBLISH are the fast ones among the commands of publish/subscribe.
+        let publishes = self.spec.flags.has(PUBSUB.and(FAST));
+        publishes || matches!(self.run, Run::Read(_) | Run::Write(_))
+    }
+
     /// First key, step and last key of a call of `words` words, as far as fixed positions tell;
     /// first 0 when there are none.
     fn key_range(&self, words: usize) -> (usize, usize, usize) {

@@ -64,6 +64,7 @@ use blocked::Blocked;
 use client::{ClientFlags, ClientKey, Clients, Pause};
 use latency::Latency;
 use outside::Outside;
+use pubsub::deliver::Gathered;
 use pubsub::table::PubSub;
 use registry::{EngineRun, Registry};
 use slowlog::SlowLog;
@@ -100,6 +101,8 @@ const TABLES: &[&[Command<EngineRun>]] = &[
 pub enum Effect {
     /// The client has output that it did not ask for itself.
     Send(ClientKey),
+    /// Messages are gathered: [`Engine::deliver`] is to be called when nothing else is ready.
+    Deliver,
     /// The client has been told to go; what it has in its output is sent first unless it was cut.
     Close(ClientKey),
     /// The client may be read from again.
@@ -174,6 +177,7 @@ pub struct Engine {
     watchers: Watchers,
     blocked: Blocked,
     pubsub: PubSub,
+    gathered: Option<Gathered>,
     tracking: TrackingTable,
     /// Whose call is being run.
     caller: Option<ClientKey>,
@@ -250,6 +254,7 @@ impl Engine {
             watchers: Watchers::default(),
             blocked: Blocked::default(),
             pubsub: PubSub::new(seed.rotate_left(16)),
+            gathered: None,
             tracking: TrackingTable::new(seed.rotate_left(48)),
             caller: None,
             monitors: Vec::new(),
@@ -384,6 +389,7 @@ impl Engine {
 
     /// Lets a client go: at once, or when its output has been sent.
     pub(crate) fn close(&mut self, key: ClientKey, at_once: bool) {
+        self.deliver_before(key);
         let Some(client) = self.clients.get_mut(key) else { return };
         let flag = if at_once { ClientFlags::CLOSE_ASAP } else { ClientFlags::CLOSING };
         if !client.flags.has(flag) {

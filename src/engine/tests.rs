@@ -129,6 +129,17 @@ impl Stage {
     /// Sends one request; words are parted by blanks, `''` is an empty one. How it went on, and
     /// what is in the client's output.
     pub(super) fn send(&mut self, key: ClientKey, line: &str) -> (Next, String) {
+        let next = self.serve(key, line);
+        (next, self.read(key))
+    }
+
+    /// The same, but what others are to be told waits.
+    pub(super) fn tell(&mut self, key: ClientKey, line: &str) -> String {
+        self.serve(key, line);
+        self.take(key)
+    }
+
+    fn serve(&mut self, key: ClientKey, line: &str) -> Next {
         let mut bytes = Vec::new();
         let mut batch = Batch::default();
         for word in line.split(' ') {
@@ -139,12 +150,16 @@ impl Stage {
         let count = u32::try_from(batch.spans.len()).unwrap();
         let ends_at = u32::try_from(bytes.len()).unwrap();
         batch.requests.push(Request { first: 0, count, ends_at });
-        let served = self.engine.serve(key, &bytes, &batch);
-        (served.next, self.read(key))
+        self.engine.serve(key, &bytes, &batch).next
     }
 
     /// Takes what is in a client's output.
     pub(super) fn read(&mut self, key: ClientKey) -> String {
+        self.engine.deliver();
+        self.take(key)
+    }
+
+    fn take(&mut self, key: ClientKey) -> String {
         let Some(output) = self.engine.output(key) else { return "gone".into() };
         let text = output.slices().flatten().copied().collect::<Vec<u8>>();
         output.clear();

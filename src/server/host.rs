@@ -34,6 +34,12 @@ pub(super) struct Host {
     pub timer: Rc<Notify>,
     /// What the timer's task waits for.
     pub timer_due: Option<UnixMillis>,
+    /// Clients with output that they didn't ask for, to be sent when nothing else is ready.
+    pub pushes: Vec<ClientKey>,
+    /// Their task has been woken.
+    is_sending: bool,
+    /// Wakes the task that sends it.
+    pub pushed: Rc<Notify>,
     /// Wakes the main task when the process is to end.
     pub ending: Rc<Notify>,
     /// How it is to end.
@@ -54,6 +60,9 @@ impl Host {
             threads: None,
             timer: Rc::new(Notify::new()),
             timer_due: None,
+            pushes: Vec::new(),
+            is_sending: false,
+            pushed: Rc::new(Notify::new()),
             ending: Rc::new(Notify::new()),
             shutdown: None,
         }
@@ -66,10 +75,14 @@ impl Host {
 
     /// Performs what the turn asked for, and sees to it that what is due is done in time.
     pub(super) fn end_turn(&mut self) {
+        if self.threads.is_some() {
+            self.engine.deliver();
+        }
         if self.engine.has_effects() {
             for effect in self.engine.take_effects() {
                 match effect {
                     Effect::Send(key) => self.raise(key, line::SEND),
+                    Effect::Deliver => self.note_push(None),
                     Effect::Close(key) => self.raise(key, line::CLOSE),
                     Effect::Resume(key) => self.raise(key, line::RESUME),
                     Effect::Relax(key) => self.raise(key, line::RELAX),
@@ -123,8 +136,36 @@ impl Host {
         }
     }
 
+    /// Has the connections send what was pushed to them.
+    pub(super) fn flush_pushes(&mut self) {
+        self.engine.deliver();
+        self.end_turn();
+        self.is_sending = false;
+        for key in std::mem::take(&mut self.pushes) {
+            if let Some(Some(line)) = self.lines.get(key.0 as usize) {
+                line.raise(line::SEND);
+            }
+        }
+    }
+
+    /// How many clients wait for what was pushed to them, about.
+    pub(super) fn awaiting(&self) -> usize {
+        self.pushes.len() + self.engine.awaiting_delivery()
+    }
+
+    fn note_push(&mut self, key: Option<ClientKey>) {
+        self.pushes.extend(key);
+        if !std::mem::replace(&mut self.is_sending, true) {
+            self.pushed.notify_one();
+        }
+    }
+
     fn raise(&mut self, key: ClientKey, signal: u8) {
         let Some(threads) = &self.threads else {
+            if signal == line::SEND {
+                self.note_push(Some(key));
+                return;
+            }
             if let Some(Some(line)) = self.lines.get(key.0 as usize) {
                 line.raise(signal);
             }

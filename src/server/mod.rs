@@ -14,6 +14,7 @@ mod listener;
 pub mod local_time;
 pub mod log;
 mod process;
+mod pushes;
 mod reader;
 mod socket;
 mod supervision;
@@ -186,6 +187,7 @@ async fn serve(config: Config, config_file: String, log: Log) -> ExitCode {
     }
     tokio::task::spawn_local(timer::housekeeping(Rc::clone(&host)));
     tokio::task::spawn_local(timer::expiry(Rc::clone(&host)));
+    tokio::task::spawn_local(pushes::send(Rc::clone(&host)));
     host.borrow_mut().engine.mark_start();
     // From here on a signal ends the server in order, however early it comes.
     let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));

@@ -1,13 +1,29 @@
 //! A message on its way to everybody who listens: encoded once per dialect, however many they are.
+//!
+//! Messages that follow each other on one channel are gathered: publishing another one then costs
+//! the same for one listener and for thousands, who get all of them at once, by reference.
+//!
+//! 1. Between opening and delivery nothing else reaches an output of a listener, and nobody joins
+//!    or leaves: whatever could do so delivers first. That is what listeners do themselves, every
+//!    engine command but PUBLISH, what is pushed to a listener, and its end.
+//! 2. Gathered are messages of one channel that no pattern matches, up to [`GATHERED_BYTES_MAX`].
+//! 3. The shell is told once by [`Effect::Deliver`] and delivers when nothing else is ready.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::base::blob::Blob;
-use crate::engine::Engine;
 use crate::engine::client::{Client, ClientFlags, ClientKey};
+use crate::engine::{Effect, Engine};
 use crate::protocol::reply::{Dialect, Output, Reply, SHARED_BULK_MIN};
 
 use super::table::Kind;
+
+/// Bytes of gathered messages that are delivered without waiting for more.
+const GATHERED_BYTES_MAX: usize = 64 * 1024;
+
+/// Encoded bytes from which on listeners share them instead of getting copies.
+const SHARED_FRAME_MIN: usize = 1024;
 
 /// What is said, and how it is framed.
 #[derive(Clone, Copy, Debug)]
@@ -27,10 +43,19 @@ pub(in crate::engine) enum Payload<'a> {
     Shared(&'a Blob),
 }
 
+/// Messages of one channel that wait for their delivery.
+#[derive(Debug)]
+pub(in crate::engine) struct Gathered {
+    kind: Kind,
+    channel: Arc<[u8]>,
+    listeners: usize,
+    payloads: Vec<u8>,
+    ranges: Vec<Range<usize>>,
+}
+
 impl Message<'_> {
-    fn encode(&self, dialect: Dialect) -> Output {
-        let mut frame = Output::default();
-        let mut reply = Reply::new(&mut frame, dialect);
+    fn encode(&self, frame: &mut Output, dialect: Dialect) {
+        let mut reply = Reply::new(frame, dialect);
         reply.push(3 + usize::from(self.pattern.is_some()));
         reply.bulk(self.word);
         if let Some(pattern) = self.pattern {
@@ -41,13 +66,31 @@ impl Message<'_> {
             Payload::Plain(bytes) => reply.bulk(bytes),
             Payload::Shared(blob) => reply.bulk_shared(blob),
         }
-        frame
+    }
+}
+
+impl Gathered {
+    fn encode(&self, frame: &mut Output, dialect: Dialect) {
+        for range in &self.ranges {
+            let payload = Payload::Plain(self.payloads.get(range.clone()).unwrap_or_default());
+            let (word, channel) = (word_of(self.kind), &*self.channel);
+            Message { word, pattern: None, channel, payload }.encode(frame, dialect);
+        }
+    }
+}
+
+fn word_of(kind: Kind) -> &'static [u8] {
+    match kind {
+        Kind::Channel => b"message",
+        Kind::Pattern => b"pmessage",
+        Kind::Shard => b"smessage",
     }
 }
 
 impl Engine {
     /// Sends `payload` to all listeners of `channel` and, unless it is a sharded one, to those of
-    /// matching patterns; how many they are. O(listeners + patterns).
+    /// matching patterns; how many they are. O(patterns) while messages are gathered, else
+    /// O(listeners + patterns).
     pub(in crate::engine) fn publish(
         &mut self,
         kind: Kind,
@@ -58,6 +101,16 @@ impl Engine {
             Kind::Shard => Vec::new(),
             Kind::Channel | Kind::Pattern => self.pubsub.patterns_of(channel),
         };
+        let caller = self.caller.and_then(|key| self.clients.get(key));
+        let tells_itself = caller.is_some_and(|client| client.flags.has(ClientFlags::PUBSUB));
+        if patterns.is_empty()
+            && !tells_itself
+            && let Payload::Plain(bytes) = payload
+            && bytes.len() < SHARED_BULK_MIN
+        {
+            return self.gather(kind, channel, bytes);
+        }
+        self.deliver();
         let own;
         let payload = match payload {
             Payload::Plain(bytes) if bytes.len() >= SHARED_BULK_MIN => {
@@ -66,29 +119,90 @@ impl Engine {
             }
             payload => payload,
         };
-        let word: &[u8] = if kind == Kind::Shard { b"smessage" } else { b"message" };
-        let message = Message { word, pattern: None, channel, payload };
-        let mut heard = self.send_to_all(kind, channel, &message);
+        let message = Message { word: word_of(kind), pattern: None, channel, payload };
+        let say = |frame: &mut Output, dialect| message.encode(frame, dialect);
+        let mut heard = self.send_to_all(kind, channel, say);
         for pattern in &patterns {
-            let message = Message { word: b"pmessage", pattern: Some(pattern), channel, payload };
-            heard += self.send_to_all(Kind::Pattern, pattern, &message);
+            let word = word_of(Kind::Pattern);
+            let message = Message { word, pattern: Some(pattern), channel, payload };
+            let say = |frame: &mut Output, dialect| message.encode(frame, dialect);
+            heard += self.send_to_all(Kind::Pattern, pattern, say);
         }
         heard
     }
 
-    fn send_to_all(&mut self, kind: Kind, name: &[u8], message: &Message<'_>) -> usize {
+    /// Adds a message to those that wait, if it is for the same channel.
+    fn gather(&mut self, kind: Kind, channel: &[u8], payload: &[u8]) -> usize {
+        let is_same = |open: &Gathered| open.kind == kind && *open.channel == *channel;
+        if !self.gathered.as_ref().is_some_and(is_same) {
+            let Some((channel, listeners)) = self.pubsub.listeners_of(kind, channel) else {
+                return 0;
+            };
+            let stays = |key: &&ClientKey| self.clients.get(**key).is_some_and(Client::is_present);
+            let listeners = listeners.iter().filter(stays).count();
+            self.deliver();
+            let (payloads, ranges) = (Vec::new(), Vec::new());
+            self.gathered = Some(Gathered { kind, channel, listeners, payloads, ranges });
+            self.effects.push(Effect::Deliver);
+        }
+        let Some(open) = &mut self.gathered else { return 0 };
+        let start = open.payloads.len();
+        open.payloads.extend_from_slice(payload);
+        open.ranges.push(start..open.payloads.len());
+        let heard = open.listeners;
+        // What frames a message counts, too: there are many of no length.
+        if open.payloads.len() + open.ranges.len() * 64 >= GATHERED_BYTES_MAX {
+            self.deliver();
+        }
+        heard
+    }
+
+    /// How many listeners wait for what is gathered.
+    pub fn awaiting_delivery(&self) -> usize {
+        self.gathered.as_ref().map_or(0, |open| open.listeners)
+    }
+
+    /// Puts what is gathered into the outputs of its listeners. O(listeners).
+    pub fn deliver(&mut self) {
+        let Some(open) = self.gathered.take() else { return };
+        self.send_to_all(open.kind, &open.channel, |frame, dialect| open.encode(frame, dialect));
+    }
+
+    /// Delivers first, if `key` is of those who listen.
+    pub(in crate::engine) fn deliver_before(&mut self, key: ClientKey) {
+        let listens = |client: &Client| client.flags.has(ClientFlags::PUBSUB);
+        if self.gathered.is_some() && self.clients.get(key).is_some_and(listens) {
+            self.deliver();
+        }
+    }
+
+    fn send_to_all(
+        &mut self,
+        kind: Kind,
+        name: &[u8],
+        encode: impl Fn(&mut Output, Dialect),
+    ) -> usize {
         let listeners = self.pubsub.lend(kind, name);
-        let mut frames: [Option<Output>; 2] = [None, None];
+        let mut frames: [Option<Frame>; 2] = [None, None];
         let mut heard = 0;
+        let mut cut = Vec::new();
         for key in &listeners {
             let Some(client) = self.clients.get_mut(*key) else { continue };
             if client.flags.has(ClientFlags::CLOSE_ASAP) {
+                cut.push(*key);
                 continue;
             }
             heard += 1;
             let dialect = client.dialect;
-            let frame = frames[dialect as usize].get_or_insert_with(|| message.encode(dialect));
-            client.output.push_copy(frame);
+            let frame = frames[dialect as usize].get_or_insert_with(|| {
+                let mut frame = Output::default();
+                encode(&mut frame, dialect);
+                Frame::of(frame, listeners.len())
+            });
+            match frame {
+                Frame::Copied(frame) => client.output.push_copy(frame),
+                Frame::Shared(blob) => client.output.push_shared(blob.clone()),
+            }
             self.announce(*key);
             self.check_output_limit(*key);
             self.weigh(*key);
@@ -96,11 +210,15 @@ impl Engine {
         if !listeners.is_empty() {
             self.pubsub.give_back(kind, name, listeners);
         }
+        for key in cut {
+            self.unsubscribe_all(key);
+        }
         heard
     }
 
     /// Says something to a client that it did not ask for just now.
     pub(in crate::engine) fn push_to(&mut self, key: ClientKey, say: impl FnOnce(Reply<'_>)) {
+        self.deliver_before(key);
         let Some(client) = self.clients.get_mut(key) else { return };
         if client.flags.has(ClientFlags::CLOSE_ASAP) {
             return;
@@ -113,12 +231,14 @@ impl Engine {
 
     /// `key` listens to `name`; how many subscriptions it is told to have.
     pub(super) fn subscribe(&mut self, key: ClientKey, kind: Kind, name: &[u8]) -> usize {
+        self.deliver();
         self.pubsub.subscribe(&mut self.clients, key, kind, name);
         self.after_subscription(key, kind)
     }
 
     /// `key` listens to `name` no longer; how many subscriptions it is told to have.
     pub(super) fn unsubscribe(&mut self, key: ClientKey, kind: Kind, name: &[u8]) -> usize {
+        self.deliver();
         self.pubsub.unsubscribe(&mut self.clients, key, kind, name);
         self.after_subscription(key, kind)
     }
@@ -149,6 +269,25 @@ impl Engine {
         }
         self.choose_listening();
         told
+    }
+}
+
+/// Encoded messages as outputs take them.
+enum Frame {
+    /// Bytes to be copied, with large payloads among them by reference.
+    Copied(Output),
+    /// Bytes that all listeners hold together.
+    Shared(Blob),
+}
+
+impl Frame {
+    fn of(frame: Output, listeners: usize) -> Self {
+        match frame.as_plain() {
+            Some(bytes) if bytes.len() >= SHARED_FRAME_MIN && listeners > 1 => {
+                Self::Shared(Blob::new(bytes.to_vec()))
+            }
+            _ => Self::Copied(frame),
+        }
     }
 }
 

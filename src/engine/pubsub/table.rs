@@ -98,6 +98,16 @@ impl PubSub {
         self.names[kind as usize].get(name).map_or(0, Vec::len)
     }
 
+    /// The name and who listens to it, if somebody does.
+    pub(super) fn listeners_of(
+        &self,
+        kind: Kind,
+        name: &[u8],
+    ) -> Option<(Arc<[u8]>, &[ClientKey])> {
+        let (name, listeners) = self.names[kind as usize].get_key_value(name)?;
+        Some((Arc::clone(name), listeners))
+    }
+
     /// Names somebody listens to, those that `pattern` matches if there is one.
     pub(in crate::engine) fn matching<'a>(
         &'a self,

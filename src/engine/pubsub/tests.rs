@@ -191,3 +191,35 @@ fn keyspace_events_are_published_by_class() {
     stage.ask(writer, "GET j");
     assert_eq!(stage.read(old), "");
 }
+
+#[test]
+fn gathered_messages_keep_their_order() {
+    let mut stage = Stage::new(&[]);
+    let [old, new] = listeners(&mut stage);
+    let publisher = stage.connect();
+    stage.ask(old, "SUBSCRIBE a b");
+    stage.ask(new, "SUBSCRIBE a");
+    let publish = |stage: &mut Stage, channel: &str, text: &str| {
+        stage.engine.take_effects();
+        let heard = stage.tell(publisher, &format!("PUBLISH {channel} {text}"));
+        (heard, stage.engine.awaiting_delivery())
+    };
+    assert_eq!(publish(&mut stage, "a", "1"), (":2".into(), 2));
+    assert_eq!(publish(&mut stage, "a", "2"), (":2".into(), 2));
+    assert!(stage.engine.take_effects().is_empty(), "the shell knows already");
+    assert_eq!(publish(&mut stage, "none", "2"), (":0".into(), 2));
+    assert_eq!(publish(&mut stage, "b", "3"), (":1".into(), 1));
+    let one = |text: &str| format!("*3 $7 message $1 a $1 {text}");
+    assert_eq!(stage.read(old), format!("{} {} *3 $7 message $1 b $1 3", one("1"), one("2")));
+    // What a listener asks for comes behind what it was told before.
+    publish(&mut stage, "a", "4");
+    let message = ">3 $7 message $1 a $1 4";
+    assert!(stage.read(new).ends_with(message));
+    publish(&mut stage, "a", "5");
+    stage.check(new, &[("PING", ">3 $7 message $1 a $1 5 +PONG")]);
+    publish(&mut stage, "a", "6");
+    stage.check(new, &[("UNSUBSCRIBE", ">3 $7 message $1 a $1 6 >3 $11 unsubscribe $1 a :0")]);
+    // Many leave by themselves.
+    let text = "x".repeat(4000);
+    assert!((0..20).any(|_| publish(&mut stage, "a", &text).1 == 0));
+}
