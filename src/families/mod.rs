@@ -40,4 +40,5 @@ pub const TABLES: &[&[Command<DataRun>]] = &[
     key::walk::COMMANDS,
     key::flush::COMMANDS,
     key::object::COMMANDS,
+    key::sort::COMMANDS,
 ];

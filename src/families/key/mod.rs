@@ -5,4 +5,5 @@ pub mod expire;
 pub mod flush;
 pub mod object;
 pub mod place;
+pub mod sort;
 pub mod walk;

@@ -1,0 +1,408 @@
+//! SORT and `SORT_RO`: the elements of a list, set or sorted set in an order of choice, or what other
+//! keys hold in their stead.
+//!
+//! A pattern names a key by putting the element in the place of its first `*`; with `->field`
+//! behind it, a field of the hash there.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use crate::base::number::{is_c_space, parse_double};
+use crate::command::args::Args;
+use crate::command::context::{CmdResult, Flow, ReadCx, WriteCx};
+use crate::command::spec::DataRun::{self, Read, Write};
+use crate::command::spec::{
+    Arg, Command, DENY_OOM, Group, Key, MOVABLE_KEYS, at_least, block, integer, key, one_of,
+    pattern, pure,
+};
+use crate::families::text;
+use crate::keyspace::journal::Event;
+use crate::keyspace::read::Reader;
+use crate::keyspace::value::{StringRef, ValueRef};
+use crate::keyspace::write::Lifetime;
+use crate::protocol::error::ReplyError;
+use crate::protocol::reply::Reply;
+use crate::structures::cow_tree::End;
+use crate::structures::listpack::Item;
+use crate::types::hash::FieldValue;
+use crate::types::list::{List, PackLimit};
+
+const BY: Arg = pattern("by-pattern").token("BY").optional();
+const LIMIT: Arg = block("limit", &[integer("offset"), integer("count")]).token("LIMIT").optional();
+const GET: Arg = pattern("get-pattern").token("GET").optional().repeats_token();
+const ORDER: Arg = one_of("order", &[pure("asc", "ASC"), pure("desc", "DESC")]).optional();
+const ALPHA: Arg = pure("sorting", "ALPHA").optional();
+
+/// Table of this file.
+pub const COMMANDS: &[Command<DataRun>] = &[
+    Command::new("SORT", at_least(2), Group::Generic, Write(sort))
+        .keys(&[
+            Key::at(1, &["RO", "access"]),
+            Key::unknown(&["RO", "access"]),
+            Key::unknown(&["OW", "update"]),
+        ])
+        .keys_by(sorted_and_stored)
+        .flags(DENY_OOM.and(MOVABLE_KEYS))
+        .categories(&["dangerous", "list", "set", "sortedset"])
+        .args(&[
+            key("key"),
+            BY,
+            LIMIT,
+            GET,
+            ORDER,
+            ALPHA,
+            key("destination").spec(2).token("STORE").optional(),
+        ])
+        .doc("1.0.0", "Gives or stores elements in an order of choice.", "O(N+M*log(M))"),
+    Command::new("SORT_RO", at_least(2), Group::Generic, Read(sort_ro))
+        .keys(&[Key::at(1, &["RO", "access"]), Key::unknown(&["RO", "access"])])
+        .flags(MOVABLE_KEYS)
+        .categories(&["dangerous", "list", "set", "sortedset"])
+        .args(&[key("key"), BY, LIMIT, GET, ORDER, ALPHA])
+        .doc("7.0.0", "Gives elements in an order of choice and never stores.", "O(N+M*log(M))"),
+];
+
+const SORTSTORE: Event = Event { class: b'l', name: "sortstore" };
+const NO_SCORE: ReplyError =
+    ReplyError::Fixed("ERR One or more scores can't be converted into double");
+
+/// The key of the elements, and where they are to be stored.
+fn sorted_and_stored(args: &Args<'_>) -> Option<Vec<usize>> {
+    let mut stored = None;
+    let mut at = 2;
+    while at < args.word_count() {
+        let is = |word: &str| args.word(at).eq_ignore_ascii_case(word.as_bytes());
+        if is("LIMIT") {
+            at += 2;
+        } else if is("BY") || is("GET") {
+            at += 1;
+        } else if is("STORE") && at + 1 < args.word_count() {
+            // The last one counts.
+            stored = Some(at + 1);
+            at += 1;
+        }
+        at += 1;
+    }
+    Some(std::iter::once(1).chain(stored).collect())
+}
+
+/// What is wanted.
+#[derive(Default)]
+struct Wish<'a> {
+    descends: bool,
+    by_text: bool,
+    start: i64,
+    count: Option<i64>,
+    by: Option<&'a [u8]>,
+    get: Vec<&'a [u8]>,
+    store: Option<&'a [u8]>,
+}
+
+impl<'a> Wish<'a> {
+    fn read(args: &mut Args<'a>, may_store: bool) -> Result<Self, ReplyError> {
+        let mut wish = Self::default();
+        while !args.is_done() {
+            let values = args.left() - 1;
+            if args.accept("ASC") {
+                wish.descends = false;
+            } else if args.accept("DESC") {
+                wish.descends = true;
+            } else if args.accept("ALPHA") {
+                wish.by_text = true;
+            } else if values >= 2 && args.accept("LIMIT") {
+                wish.start = args.int()?;
+                wish.count = Some(args.int()?);
+            } else if values >= 1 && may_store && args.accept("STORE") {
+                wish.store = Some(args.bytes()?);
+            } else if values >= 1 && args.accept("BY") {
+                wish.by = Some(args.bytes()?);
+            } else if values >= 1 && args.accept("GET") {
+                wish.get.push(args.bytes()?);
+            } else {
+                return Err(ReplyError::Syntax);
+            }
+        }
+        Ok(wish)
+    }
+
+    /// Whether elements stay in the order they have: BY names the same key for all.
+    fn keeps_order(&self) -> bool {
+        self.by.is_some_and(|by| !by.contains(&b'*'))
+    }
+
+    /// Which of `len` sorted elements are wanted.
+    fn range(&self, len: usize) -> Range<usize> {
+        let whole = i64::try_from(len).unwrap_or(i64::MAX);
+        let start = usize::try_from(self.start.clamp(0, whole)).unwrap_or(len);
+        match self.count {
+            None | Some(..0) => start..len,
+            Some(count) => {
+                let count = usize::try_from(count).unwrap_or(len);
+                start..start.saturating_add(count).min(len)
+            }
+        }
+    }
+}
+
+/// Words of an element or a value.
+type Text<'a> = Cow<'a, [u8]>;
+
+/// An element with what it is sorted by.
+struct Ranked<'a> {
+    element: Text<'a>,
+    score: f64,
+    /// What a pattern led to, for sorting by text.
+    weight: Option<Text<'a>>,
+}
+
+fn text_of(item: Item<'_>) -> Text<'_> {
+    match item {
+        Item::Bytes(bytes) => Cow::Borrowed(bytes),
+        Item::Int(_) => Cow::Owned(item.to_vec()),
+    }
+}
+
+fn string_text(value: StringRef<'_>) -> Text<'_> {
+    match value {
+        StringRef::Inline(bytes) => Cow::Borrowed(bytes),
+        StringRef::Shared(blob) => Cow::Borrowed(blob),
+        StringRef::Int(_) => Cow::Owned(text::as_bytes(value, &mut itoa::Buffer::new()).to_vec()),
+    }
+}
+
+fn field_text(value: FieldValue<'_>) -> Text<'_> {
+    match value {
+        FieldValue::Bytes(bytes) => Cow::Borrowed(bytes),
+        FieldValue::Shared(blob) => Cow::Borrowed(blob),
+        FieldValue::Int(_) => Cow::Owned(value.as_text(&mut itoa::Buffer::new()).to_vec()),
+    }
+}
+
+/// What a pattern leads to from an element.
+fn follow<'a>(reader: &Reader<'a>, pattern: &[u8], element: &[u8]) -> Option<Text<'a>> {
+    let star = pattern.iter().position(|byte| *byte == b'*')?;
+    let (head, tail) = (&pattern[..star], &pattern[star + 1..]);
+    let arrow = tail.windows(2).position(|pair| pair == b"->");
+    // Without a field behind it an arrow is a part of the key.
+    let (tail, field) = match arrow.filter(|at| at + 2 < tail.len()) {
+        Some(at) => (&tail[..at], Some(&tail[at + 2..])),
+        None => (tail, None),
+    };
+    let key = [head, element, tail].concat();
+    match (reader.value(&key)?, field) {
+        (ValueRef::String(value), None) => Some(string_text(value)),
+        (ValueRef::Hash(hash), Some(field)) => {
+            hash.get_live(field, reader.now()).map(|field| field_text(field.value))
+        }
+        _ => None,
+    }
+}
+
+/// What GET wants of an element.
+fn get<'a>(reader: &Reader<'a>, pattern: &[u8], element: &Text<'a>) -> Option<Text<'a>> {
+    if pattern == b"#" { Some(element.clone()) } else { follow(reader, pattern, element) }
+}
+
+/// A number as C reads it: nothing at all is 0, blanks may come first.
+fn score(text: &[u8]) -> Option<f64> {
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
+    if text.is_empty() {
+        return Some(0.0);
+    }
+    let blanks = text.iter().take_while(|byte| is_c_space(**byte)).count();
+    parse_double(&text[blanks..])
+}
+
+fn rank<'a>(
+    reader: &Reader<'a>,
+    elements: impl Iterator<Item = Text<'a>>,
+    wish: &Wish<'_>,
+) -> Result<Vec<Ranked<'a>>, ReplyError> {
+    let rank = |element: Text<'a>| {
+        let mut ranked = Ranked { score: 0.0, weight: None, element };
+        match wish.by.map(|by| follow(reader, by, &ranked.element)) {
+            Some(weight) if wish.by_text => ranked.weight = weight,
+            Some(weight) => {
+                let found = weight.map(|weight| score(&weight).ok_or(NO_SCORE));
+                ranked.score = found.transpose()?.unwrap_or(0.0);
+            }
+            None if wish.by_text => {}
+            None => ranked.score = score(&ranked.element).ok_or(NO_SCORE)?,
+        }
+        Ok(ranked)
+    };
+    elements.map(rank).collect()
+}
+
+fn compare(one: &Ranked<'_>, other: &Ranked<'_>, wish: &Wish<'_>) -> Ordering {
+    let order = match (wish.by_text, wish.by) {
+        (true, Some(_)) => one.weight.cmp(&other.weight),
+        (true, None) => one.element.cmp(&other.element),
+        (false, _) => one
+            .score
+            .partial_cmp(&other.score)
+            .unwrap_or(Ordering::Equal)
+            .then_with(|| one.element.cmp(&other.element)),
+    };
+    if wish.descends { order.reverse() } else { order }
+}
+
+/// The elements that are wanted, in the order they are wanted in. O(n log n).
+fn sorted<'a>(
+    reader: &Reader<'a>,
+    key: &[u8],
+    wish: &mut Wish<'_>,
+) -> Result<Vec<Text<'a>>, ReplyError> {
+    type Items<'a> = Box<dyn Iterator<Item = Item<'a>> + 'a>;
+    let (len, items): (usize, Items<'a>) = match reader.value(key) {
+        None => return Ok(Vec::new()),
+        Some(ValueRef::List(list)) => (list.len(), Box::new(list.iter())),
+        Some(ValueRef::Set(set)) => {
+            // What is stored must not depend on how a table is laid out.
+            if wish.keeps_order() && wish.store.is_some() {
+                (wish.by, wish.by_text) = (None, true);
+            }
+            (set.len(), Box::new(set.iter()))
+        }
+        Some(ValueRef::SortedSet(set)) => {
+            let (first, towards) = if wish.descends {
+                (set.len().saturating_sub(1), End::Front)
+            } else {
+                (0, End::Back)
+            };
+            (set.len(), Box::new(set.iter_from(first, towards).map(|scored| scored.member)))
+        }
+        Some(_) => return Err(ReplyError::WrongType),
+    };
+    let range = wish.range(len);
+    let elements = items.map(text_of);
+    if wish.keeps_order() {
+        return Ok(elements.skip(range.start).take(range.len()).collect());
+    }
+    let mut ranked = rank(reader, elements, wish)?;
+    ranked.sort_by(|one, other| compare(one, other, wish));
+    ranked.truncate(range.end);
+    Ok(ranked.drain(range.start.min(range.end)..).map(|ranked| ranked.element).collect())
+}
+
+fn write(out: &mut Reply<'_>, reader: &Reader<'_>, wish: &Wish<'_>, elements: &[Text<'_>]) {
+    out.array(elements.len() * wish.get.len().max(1));
+    for element in elements {
+        if wish.get.is_empty() {
+            out.bulk(element);
+        }
+        for pattern in &wish.get {
+            match get(reader, pattern, element) {
+                Some(value) => out.bulk(&value),
+                None => out.null(),
+            }
+        }
+    }
+}
+
+/// What is to be stored; what is not there is an empty element.
+fn list_of(reader: &Reader<'_>, wish: &Wish<'_>, elements: &[Text<'_>], limit: PackLimit) -> List {
+    let mut list = List::default();
+    for element in elements {
+        if wish.get.is_empty() {
+            list.push(End::Back, std::iter::once(&**element), limit);
+        }
+        for pattern in &wish.get {
+            let value = get(reader, pattern, element).unwrap_or_default();
+            list.push(End::Back, std::iter::once(&*value), limit);
+        }
+    }
+    list
+}
+
+fn sort_ro(cx: &mut ReadCx<'_>) -> CmdResult {
+    let key = cx.args.bytes()?;
+    let mut wish = Wish::read(&mut cx.args, false)?;
+
+    let elements = sorted(&cx.keys, key, &mut wish)?;
+    write(&mut cx.reply, &cx.keys, &wish, &elements);
+    Ok(Flow::Replied)
+}
+
+fn sort(cx: &mut WriteCx<'_>) -> CmdResult {
+    let key = cx.args.bytes()?;
+    let mut wish = Wish::read(&mut cx.args, true)?;
+
+    let reader = cx.keys.reader();
+    let elements = sorted(&reader, key, &mut wish)?;
+    let Some(target) = wish.store else {
+        write(&mut cx.reply, &reader, &wish, &elements);
+        return Ok(Flow::Replied);
+    };
+    let list = list_of(&reader, &wish, &elements, cx.limits.encodings.list_pack);
+    let len = list.len();
+    cx.keys.put(target, list, Lifetime::Forever, SORTSTORE);
+
+    cx.reply.count(len);
+    Ok(Flow::Replied)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::families::bench::Bench;
+
+    #[test]
+    fn elements_are_sorted_by_number_or_text() {
+        Bench::new().check(&[
+            "sort nosuch => []",
+            "rpush l 3 10 1 2.5 -1 => :5",
+            r#"sort l => ["-1" "1" "2.5" "3" "10"]"#,
+            r#"sort l desc => ["10" "3" "2.5" "1" "-1"]"#,
+            r#"sort l alpha => ["-1" "1" "10" "2.5" "3"]"#,
+            r#"sort l limit 1 2 => ["1" "2.5"]"#,
+            r#"sort l limit -5 2 => ["-1" "1"]"#,
+            r#"sort l limit 3 -1 => ["3" "10"]"#,
+            "sort l limit 9 2 => []",
+            "sort l limit 0 0 => []",
+            r#"sort_ro l desc alpha => ["3" "2.5" "10" "1" "-1"]"#,
+            "sort_ro l store x => -ERR syntax error",
+            "sort l limit 1 => -ERR syntax error",
+            "sort l limit 1 x => -ERR value is not an integer or out of range",
+            "rpush l x => :6",
+            "sort l => -ERR One or more scores can't be converted into double",
+            "set s v => +OK",
+            "sort s => -WRONGTYPE Operation against a key holding the wrong kind of value",
+        ]);
+    }
+
+    #[test]
+    fn other_keys_decide_and_are_given() {
+        Bench::new().check(&[
+            "rpush l a b c d => :4",
+            "mset w_a 3 w_b 1 w_c 2 n_a Ann n_b Bob x:a-> odd => +OK",
+            r#"sort l by w_* => ["d" "b" "c" "a"]"#,
+            r#"sort l by w_* get n_* get # => [nil "d" "Bob" "b" nil "c" "Ann" "a"]"#,
+            r#"sort l by n_* alpha desc => ["b" "a" "c" "d"]"#,
+            r#"sort l by nosort => ["a" "b" "c" "d"]"#,
+            r#"sort l by nosort desc limit 1 2 => ["b" "c"]"#,
+            r#"sort l by nosort get x:*-> limit 0 1 => ["odd"]"#,
+            "sort l by nosort get n_*->field limit 0 1 => [nil]",
+            "sort l by nosort get constant limit 0 1 => [nil]",
+            "sort l by n_* => -ERR One or more scores can't be converted into double",
+        ]);
+    }
+
+    #[test]
+    fn the_result_can_be_stored() {
+        Bench::new().check(&[
+            "rpush l 2 3 1 => :3",
+            "sort l store t => :3",
+            r#"lrange t 0 -1 => ["1" "2" "3"]"#,
+            "sort l get nosuch_* get # limit 0 1 store t => :2",
+            r#"lrange t 0 -1 => ["" "1"]"#,
+            "sort nosuch store t => :0",
+            "exists t => :0",
+            "set s v => +OK",
+            "sort l desc store s => :3",
+            r#"lindex s 0 => "3""#,
+            "sort l store l => :3",
+            r#"lrange l 0 -1 => ["1" "2" "3"]"#,
+        ]);
+    }
+}
