@@ -42,7 +42,8 @@ pub struct Wait {
     pub keys: Vec<Box<[u8]>>,
     /// The last moment of waiting; `None` is for ever.
     pub deadline: Option<UnixMillis>,
-    /// The reply when the time is over.
+    /// The reply where nothing waits. (When the time is over it is the absence of an array, also
+    /// where this is the absence of a value: clients of BLMOVE see both.)
     pub otherwise: Absence,
     /// Run again also when a key goes or gets a value of another type (XREADGROUP).
     pub heeds_loss: bool,

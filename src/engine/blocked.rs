@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::base::time::UnixMillis;
 use crate::command::args::Args;
-use crate::command::context::{Absence, Wait};
+use crate::command::context::Wait;
 use crate::keyspace::DbIndex;
 use crate::keyspace::journal::{
     COPY_TO, DEL, EVICTED, EXPIRED, Event, FLUSHED, Listening, MOVE_FROM, MOVE_TO, NEW,
@@ -65,7 +65,6 @@ pub(super) struct Waiting {
     db: DbIndex,
     keys: Vec<Box<[u8]>>,
     deadline: Option<UnixMillis>,
-    otherwise: Absence,
     mark: Box<[u8]>,
     ticket: u64,
     /// Time that went into running it so far.
@@ -256,8 +255,8 @@ impl Engine {
         };
         let db = client.db;
         let ticket = self.blocked.join(key, db, &wait);
-        let Wait { keys, deadline, otherwise, mark, .. } = wait;
-        let waiting = Waiting { request, db, keys, deadline, otherwise, mark, ticket, nanos };
+        let Wait { keys, deadline, mark, .. } = wait;
+        let waiting = Waiting { request, db, keys, deadline, mark, ticket, nanos };
         client.waiting = Some(Box::new(waiting));
         client.flags.set(ClientFlags::BLOCKED, true);
         self.choose_listening();
@@ -372,7 +371,7 @@ impl Engine {
             let dialect = engine.clients.get(key).map(|client| client.dialect)?;
             let mut reply = Reply::new(replies, dialect);
             match reason {
-                Unblocked::TimedOut => waiting.otherwise.write(&mut reply),
+                Unblocked::TimedOut => reply.null_array(),
                 Unblocked::Refused(error) => {
                     engine.stats.count_error(&error.code());
                     reply.error(error);

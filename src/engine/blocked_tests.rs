@@ -127,7 +127,7 @@ fn time_ends_the_waiting() {
     assert_eq!((stage.read(one), stage.read(two)), (String::new(), String::new()));
     stage.pass_ms(1);
     stage.engine.expire();
-    assert_eq!((stage.read(one), stage.read(two)), (String::new(), "$-1".into()));
+    assert_eq!((stage.read(one), stage.read(two)), (String::new(), "*-1".into()));
     assert_eq!(resumed(&mut stage), [two]);
     stage.pass_ms(9);
     stage.engine.expire();

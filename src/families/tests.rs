@@ -86,6 +86,53 @@ fn events_of_strings_are_those_of_redis() {
 }
 
 #[test]
+fn events_of_lists_are_those_of_redis() {
+    check_events(&[
+        "rpush l a b c => new(l) rpush(l)",
+        "lpush l d => lpush(l)",
+        "lpushx l e => lpush(l)",
+        "rpushx l f => rpush(l)",
+        "lpushx nosuch a => nothing",
+        "lpop l => lpop(l)",
+        "rpop l 2 => rpop(l)",
+        "lpop l 0 => nothing",
+        "lpop nosuch => nothing",
+        "linsert l before a x => linsert(l)",
+        "linsert l before nosuch x => nothing",
+        "lset l 0 y => lset(l)",
+        "lset l 99 y => nothing",
+        "lrem l 0 nosuch => nothing",
+        "lrem l 0 y => lrem(l)",
+        "ltrim l 0 -1 => ltrim(l)",
+        "ltrim l 1 0 => ltrim(l) del(l)",
+        "rpush l 1 2 3 4 5 6 => new(l) rpush(l)",
+        "lmove l m left right => new(m) rpush(m) lpop(l)",
+        "lmove l m right left => lpush(m) rpop(l)",
+        "lmove l l left right => rpush(l) lpop(l)",
+        "rpoplpush l m => lpush(m) rpop(l)",
+        "rpoplpush m m => lpush(m) rpop(m)",
+        "lmpop 2 nosuch l left => lpop(l)",
+        "lmpop 1 m right count 2 => rpop(m)",
+        "blpop l 0 => lpop(l)",
+        "brpop m 0 => rpop(m) del(m)",
+        "rpush l 1 2 3 => rpush(l)",
+        "blmove l m left left 0 => new(m) lpush(m) lpop(l)",
+        "brpoplpush l m 0 => lpush(m) rpop(l)",
+        "blmpop 0 1 l left count 9 => lpop(l) del(l)",
+        "rpoplpush m n => new(n) lpush(n) rpop(m)",
+        "rpush z 3 1 2 => new(z) rpush(z)",
+        "sort z => nothing",
+        "sort z store t => new(t) sortstore(t)",
+        "sort z store z => sortstore(z)",
+        "sort nosuch store t => del(t)",
+        "sort nosuch store t => nothing",
+        "lrem z 0 1 => lrem(z)",
+        "lrem z 0 2 => lrem(z)",
+        "lrem z 0 3 => lrem(z) del(z)",
+    ]);
+}
+
+#[test]
 fn events_of_keys_are_those_of_redis() {
     check_events(&[
         "set k v => new(k) set(k)",

@@ -72,6 +72,36 @@ FAMILIES = {
         OBJECT HELP
         FLUSHDB [ASYNC|SYNC]
     """,
+    "lists": """
+        LPUSH key value...
+        RPUSH key value...
+        RPUSH key (small|value)...
+        LPUSHX key value...
+        RPUSHX key value...
+        LPOP key [count]
+        RPOP key [count]
+        LLEN key
+        LINDEX key index
+        LRANGE key index index
+        LSET key position value
+        LINSERT key (BEFORE|AFTER|other) element element
+        LREM key index element
+        LTRIM key index index
+        LPOS key element {[RANK index] [COUNT count] [MAXLEN count]}
+        LMOVE key key (LEFT|RIGHT|other) (LEFT|RIGHT)
+        RPOPLPUSH key key
+        LMPOP (1 key|2 key key|count key) (LEFT|RIGHT|other) [COUNT count]
+        BLPOP key... timeout
+        BRPOP key... timeout
+        BLMOVE key key (LEFT|RIGHT) (LEFT|RIGHT) timeout
+        BRPOPLPUSH key key timeout
+        BLMPOP timeout (1 key|2 key key|count key) (LEFT|RIGHT) [COUNT count]
+        RPUSH key number...
+        SORT key {[LIMIT index index] [GET sortpattern] [ASC|DESC] [ALPHA] [STORE key]}
+        SORT key {BY sortpattern [LIMIT index index] [GET sortpattern] [ASC|DESC] [STORE key]}
+        SORT key {BY nosort LIMIT index index [GET sortpattern] [ASC|DESC] STORE key}
+        SORT_RO key {[LIMIT index index] [GET sortpattern] [GET sortpattern] [ASC|DESC] [ALPHA]}
+    """,
     "expiry": """
         EXPIRE key ttl [NX|XX|GT|LT]
         PEXPIRE key ttlms [NX|XX|GT|LT]
@@ -128,7 +158,7 @@ FAMILIES = {
 }
 
 # Commands whose own arguments a mutation could turn into harm (sizes, sleeps, closing).
-FRAGILE = {"WAIT", "SETBIT", "SETRANGE", "BITFIELD", "DEBUG", "CLIENT", "CONFIG", "HELLO", "AUTH", "RESET"}
+FRAGILE = {"WAIT", "LSET", "BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP", "SETBIT", "SETRANGE", "BITFIELD", "DEBUG", "CLIENT", "CONFIG", "HELLO", "AUTH", "RESET"}
 
 ODD = [
     b"", b"-1", b"0", b"1", b"2", b"9223372036854775807", b"-9223372036854775808", b"9223372036854775808",
@@ -183,6 +213,10 @@ class Draw:
             return self.rng.choice(["9223372036854775807", "-9223372036854775808", "9223372036854775808", "x", ""])
         return str(self.rng.randint(-40, 40))
 
+    def d_position(self):
+        """Redis 8.0 takes the largest numbers for small ones."""
+        return self.rng.choice(["x", ""]) if self.rng.random() < 0.1 else str(self.rng.randint(-40, 40))
+
     def d_offset(self):
         return self.rng.choice(["536870912", "9223372036854775807", "-1", "x"]) if self.rng.random() < 0.08 else str(self.rng.randrange(70))
 
@@ -198,6 +232,19 @@ class Draw:
 
     def d_bit(self):
         return self.rng.choice(["0", "1", "0", "1", "0", "1", "2", "-1", "x"])
+
+    def d_sortpattern(self):
+        return self.rng.choice(["#", "k*", "k*", "*", "k*->f", "k*->", "k->*", "**", "nosuch*"])
+
+    def d_element(self):
+        return self.rng.choice(["0", "1", "2", "4", "-1", "x", "a", "b", "c", "d", ""])
+
+    def d_count(self):
+        return self.rng.choice(["0", "1", "1", "2", "3", "5", "100", "-1", "x", "9223372036854775808"])
+
+    def d_timeout(self):
+        """So short that who waits does not hold the run up."""
+        return self.rng.choice(["0.001", "0.001", "0.002", "-1", "x", "", "inf", "nan", "1e30", "-inf", "0.0001"])
 
     def d_ttl(self):
         return self.rng.choice(["100", "1000", "10000", "50000000", "0", "-1", "9223372036854775807", "9223372036854775", "x", "1.5"])

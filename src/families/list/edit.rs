@@ -5,7 +5,6 @@ use crate::command::spec::DataRun::{self, Write};
 use crate::command::spec::{
     Command, DENY_OOM, Group, Key, exactly, integer, key, one_of, pure, text,
 };
-use crate::families::text::places;
 use crate::keyspace::journal::{Change, Event};
 use crate::keyspace::value::Kind;
 use crate::protocol::error::ReplyError;
@@ -98,7 +97,8 @@ fn linsert(cx: &mut WriteCx<'_>) -> CmdResult {
 }
 
 fn lrem(cx: &mut WriteCx<'_>) -> CmdResult {
-    let (key, count, element) = (cx.args.bytes()?, cx.args.int()?, cx.args.bytes()?);
+    let key = cx.args.bytes()?;
+    let (count, element) = (super::signed(&mut cx.args)?, cx.args.bytes()?);
     let from = if count < 0 { End::Back } else { End::Front };
     let count = match count {
         0 => usize::MAX,
@@ -122,7 +122,7 @@ fn ltrim(cx: &mut WriteCx<'_>) -> CmdResult {
 
     cx.keys.update::<List, _>(key, |list, _| {
         let len = list.len();
-        let kept = places(start, stop, len);
+        let kept = super::span(start, stop, len);
         let kept = if kept.is_empty() { len..len } else { kept };
         list.remove(kept.end, len - kept.end, limit);
         list.remove(0, kept.start, limit);
@@ -175,7 +175,8 @@ mod tests {
             "lrem l 2 a => :2",
             "lrem l -1 1 => :1",
             r#"lrange l 0 -1 => ["b" "1" "a"]"#,
-            "lrem l -9223372036854775808 a => :1",
+            "lrem l -9223372036854775807 a => :1",
+            "lrem l -9223372036854775808 a => -ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
             "lrem l 0 b => :1",
             "lrem l 0 1 => :1",
             "exists l => :0",
@@ -197,6 +198,7 @@ mod tests {
         check("3 2", "[]");
         check("9 12", "[]");
         check("-3 -4", "[]");
+        check("-9 -7", "[]");
         Bench::new().check(&["ltrim nosuch 0 1 => +OK", "exists nosuch => :0"]);
     }
 }

@@ -10,6 +10,8 @@ pub mod read;
 
 pub mod edit;
 
+use std::ops::Range;
+
 use crate::command::args::Args;
 use crate::keyspace::journal::Event;
 use crate::protocol::error::ReplyError;
@@ -53,5 +55,27 @@ fn write(reply: &mut Reply<'_>, element: Item<'_>) {
     match element {
         Item::Int(number) => reply.bulk_int(number),
         Item::Bytes(bytes) => reply.bulk(bytes),
+    }
+}
+
+const TOO_SMALL: ReplyError = ReplyError::Fixed(
+    "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+);
+
+/// Reads a number whose sign is a direction.
+fn signed(args: &mut Args<'_>) -> Result<i64, ReplyError> {
+    let number = args.int()?;
+    if number == i64::MIN { Err(TOO_SMALL) } else { Ok(number) }
+}
+
+/// Places `start..=stop` among `len`; negative ones count from the end. What ends before the first
+/// place is empty.
+fn span(start: i64, stop: i64, len: usize) -> Range<usize> {
+    let count = i64::try_from(len).unwrap_or(i64::MAX);
+    let from_front = |at: i64| if at < 0 { at + count } else { at };
+    let (first, last) = (from_front(start).max(0), from_front(stop).min(count - 1));
+    match (usize::try_from(first), usize::try_from(last)) {
+        (Ok(first), Ok(last)) if first <= last => first..last + 1,
+        _ => 0..0,
     }
 }

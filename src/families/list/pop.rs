@@ -214,8 +214,10 @@ fn lmpop(cx: &mut WriteCx<'_>) -> CmdResult {
 }
 
 fn blmpop(cx: &mut WriteCx<'_>) -> CmdResult {
-    let deadline = timeout::in_seconds(cx.args.bytes()?, cx.keys.now())?;
+    let timeout = cx.args.bytes()?;
     let plan = Plan::read(&mut cx.args)?;
+    // Clients see what is wrong with the rest first.
+    let deadline = timeout::in_seconds(timeout, cx.keys.now())?;
 
     let found = plan.run(cx)?;
     Ok(if found { Flow::Replied } else { plan.wait(deadline) })
@@ -275,7 +277,8 @@ mod tests {
             "blpop a x => -ERR timeout is not a float or out of range",
             "blpop a -1 => -ERR timeout is negative",
             "blpop a 1e300 => -ERR timeout is out of range",
-            "blmpop x 0 a left => -ERR timeout is not a float or out of range",
+            "blmpop x 1 a left => -ERR timeout is not a float or out of range",
+            "blmpop x 0 a left => -ERR numkeys should be greater than 0",
             "set s v => +OK",
             "blpop a s 0 => -WRONGTYPE Operation against a key holding the wrong kind of value",
             "blpop s a 0 => -WRONGTYPE Operation against a key holding the wrong kind of value",

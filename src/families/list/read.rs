@@ -5,7 +5,6 @@ use crate::command::args::Args;
 use crate::command::context::{CmdResult, Flow, ReadCx};
 use crate::command::spec::DataRun::{self, Read};
 use crate::command::spec::{Command, FAST, Group, Key, at_least, exactly, integer, key, text};
-use crate::families::text::places;
 use crate::protocol::error::ReplyError;
 use crate::structures::cow_tree::End;
 use crate::types::list::{List, Sought};
@@ -37,9 +36,6 @@ pub const COMMANDS: &[Command<DataRun>] = &[
         .doc("6.0.6", "Finds the positions at which a list has an element.", "O(N)"),
 ];
 
-const RANK_RANGE: ReplyError = ReplyError::Fixed(
-    "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
-);
 const RANK_ZERO: ReplyError = ReplyError::Fixed(
     "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use \
      negative to start from the end of the list",
@@ -82,7 +78,7 @@ fn lrange(cx: &mut ReadCx<'_>) -> CmdResult {
         return Ok(Flow::Replied);
     };
 
-    let range = places(start, stop, list.len());
+    let range = super::span(start, stop, list.len());
     cx.reply.array(range.len());
     for element in list.iter_from(range.start, End::Back).take(range.len()) {
         super::write(&mut cx.reply, element);
@@ -107,11 +103,9 @@ impl Search {
             if args.left() < 2 {
                 return Err(ReplyError::Syntax);
             } else if args.accept("RANK") {
-                rank = args.int()?;
-                match rank {
-                    i64::MIN => return Err(RANK_RANGE),
-                    0 => return Err(RANK_ZERO),
-                    _ => {}
+                rank = super::signed(args)?;
+                if rank == 0 {
+                    return Err(RANK_ZERO);
                 }
             } else if args.accept("COUNT") {
                 count = Some(bound(args.bytes()?, COUNT_NEGATIVE)?);
@@ -192,6 +186,7 @@ mod tests {
             r#"lrange l -100 1 => ["a" "2"]"#,
             r#"lrange l 1 100 => ["2" "c"]"#,
             "lrange l 2 1 => []",
+            "lrange l -100 -50 => []",
             "lrange l 3 3 => []",
             "lrange l x 1 => -ERR value is not an integer or out of range",
         ]);

@@ -252,3 +252,38 @@ proptest! {
         }
     }
 }
+
+/// How long something takes.
+fn time(work: impl FnOnce()) -> std::time::Duration {
+    let began = std::time::Instant::now();
+    work();
+    began.elapsed()
+}
+
+#[test]
+fn nothing_walks_through_millions() {
+    const COUNT: usize = 5_000_000;
+    let (limit, mut rng) = (limit(-2), fastrand::Rng::with_seed(1));
+    let mut list = numbered(COUNT, limit);
+    // One walk lasts as long as thousands of anything else, on any machine.
+    let walk = time(|| assert_eq!(list.iter().count(), COUNT));
+    let mut check = |what: &str, work: &mut dyn FnMut(&mut List, usize)| {
+        let taken = time(|| (0..200).for_each(|_| work(&mut list, rng.usize(..COUNT))));
+        assert!(taken < walk, "200 times {what}: {taken:?}, a walk: {walk:?}");
+    };
+    check("LINDEX", &mut |list, at| assert!(list.element(at).is_some()));
+    check("LRANGE of 100", &mut |list, at| {
+        assert!(list.iter_from(at, End::Back).take(100).count() > 0);
+    });
+    check("LSET", &mut |list, at| assert!(list.set(at, b"changed", limit)));
+    check("LINSERT and LREM", &mut |list, at| {
+        list.insert(at, b"new", limit);
+        list.remove(at, 1, limit);
+    });
+    check("a copy with a change in it", &mut |list, at| {
+        let mut copy = list.clone();
+        copy.set(at, b"changed", limit);
+        assert_eq!(copy.len(), COUNT);
+    });
+    assert!(list.free_effort() > 1000, "a worker frees it");
+}
