@@ -345,7 +345,63 @@ fn sort(cx: &mut WriteCx<'_>) -> CmdResult {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
     use crate::families::bench::Bench;
+    use crate::keyspace::journal::{Change, Event};
+    use crate::types::hash::{Hash, Lifetime, Limits, NewValue};
+    use crate::types::set::{Set, SetLimits};
+    use crate::types::sorted_set::{PackLimits, SortedSet};
+
+    const ADDED: Change = Change::Did(Event::generic("added"), 1);
+
+    /// A set `s` of c, a, b; a sorted set `z` of b 1, c 2, a 3; hashes `h_a` to `h_c` of a field.
+    fn bench_of_types() -> Bench {
+        let mut bench = Bench::new();
+        let mut keys = bench.keyspace.writer(bench.db, bench.now);
+        let limits = SetLimits { ints_max: 9, pack_max: 9, pack_member_max: 9 };
+        let fill = |set: &mut Set, epochs: &mut _| {
+            for member in [b"c", b"a", b"b"] {
+                set.insert(member, limits, epochs);
+            }
+            ((), ADDED)
+        };
+        keys.upsert(b"s", fill).unwrap();
+        let limits = PackLimits { entries: 9, value: 9 };
+        let fill = |set: &mut SortedSet, epochs: &mut _| {
+            for (member, score) in [(b"a", 3.0), (b"b", 1.0), (b"c", 2.0)] {
+                set.insert(member, score, limits, epochs);
+            }
+            ((), ADDED)
+        };
+        keys.upsert(b"z", fill).unwrap();
+        let limits = Limits { entries: 9, bytes: 9 };
+        for (key, value) in [(b"h_a", b"2"), (b"h_b", b"3"), (b"h_c", b"1")] {
+            let fill = |hash: &mut Hash, epochs: &mut _| {
+                hash.set(b"f", NewValue::Bytes(value), Lifetime::Forever, limits, epochs);
+                ((), ADDED)
+            };
+            keys.upsert(key, fill).unwrap();
+        }
+        bench
+    }
+
+    #[test]
+    fn all_types_of_elements_are_sorted() {
+        bench_of_types().check(&[
+            r#"sort s alpha => ["a" "b" "c"]"#,
+            r#"sort s by nosort limit 0 2 => ["c" "a"]"#,
+            "sort s by nosort limit 0 2 store t => :2",
+            r#"lrange t 0 -1 => ["a" "b"]"#,
+            r#"sort z alpha desc => ["c" "b" "a"]"#,
+            r#"sort z by nosort => ["b" "c" "a"]"#,
+            r#"sort z by nosort desc limit 0 2 => ["a" "c"]"#,
+            r#"sort z by h_*->f => ["c" "a" "b"]"#,
+            r#"sort s by h_*->f desc get h_*->f get h_*->g limit 0 1 => ["3" nil]"#,
+            "sort s by h_* alpha limit 0 0 => []",
+            "sort h_a => -WRONGTYPE Operation against a key holding the wrong kind of value",
+        ]);
+    }
 
     #[test]
     fn elements_are_sorted_by_number_or_text() {
