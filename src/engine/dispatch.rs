@@ -502,9 +502,15 @@ impl Engine {
         error: &ReplyError,
         replies: &mut Output,
     ) {
+        let ends_transaction = index.is_some_and(|index| self.registry.row(index).is_exec());
+        let aborted = ends_transaction.then(|| error.as_abort());
+        let error = aborted.as_ref().unwrap_or(error);
         self.stats.count_error(&error.code());
         if let Some(index) = index {
             self.registry.row_mut(index).stats.rejected += 1;
+        }
+        if ends_transaction {
+            self.end_transaction(key);
         }
         let Some(client) = self.clients.get_mut(key) else { return };
         if client.flags.has(ClientFlags::MULTI) {
@@ -556,6 +562,11 @@ pub(super) fn row_may_replicate(row: &Row) -> bool {
 }
 
 impl Row {
+    /// Whether it is EXEC, which ends its transaction even when it is refused.
+    fn is_exec(&self) -> bool {
+        self.parent.is_none() && self.spec.name == "EXEC"
+    }
+
     /// Whether a call leaves clients alone, apart from its own and those who listen.
     fn lets_gather(&self) -> bool {
         // PUBLISH and SPUBLISH are the fast ones among the commands of publish/subscribe.

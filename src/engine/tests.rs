@@ -203,6 +203,13 @@ fn transactions_run_as_one_or_not_at_all() {
             ("get a", "$1 2"),
             ("multi", "+OK"),
             ("exec", "*0"),
+            ("multi", "+OK"),
+            (
+                "exec now",
+                "-EXECABORT Transaction discarded because of: wrong number of arguments for \
+                 'exec' command",
+            ),
+            ("exec", "-ERR EXEC without MULTI"),
         ],
     );
 }

@@ -109,6 +109,14 @@ impl ReplyError {
         Self::Bytes([b"ERR unknown subcommand '", word, end.as_bytes()].concat().into())
     }
 
+    /// What a refused EXEC says: the transaction is gone.
+    #[must_use]
+    pub fn as_abort(&self) -> Self {
+        let text = self.to_string();
+        let why = text.strip_prefix("ERR ").unwrap_or(&text);
+        Self::Text(format!("EXECABORT Transaction discarded because of: {why}").into())
+    }
+
     /// The code that `errorstats` counts: the text up to the first space.
     pub fn code(&self) -> Box<str> {
         let text = self.to_string();
