@@ -71,6 +71,20 @@ def same(words, a, b):
     return False
 
 
+def same_in_order(words, a, b, queue):
+    """The same, where EXEC answers for the commands in `queue`, which is kept up to date."""
+    if a == b == ("simple", b"QUEUED"):
+        queue.append(words)
+        return True
+    name = name_of(words)[0]
+    queued = list(queue)
+    if name in ("EXEC", "DISCARD", "RESET") or "closed" in (a[0], b[0]):
+        queue.clear()
+    if name == "EXEC" and a[0] == b[0] == "array" and len(a[1]) == len(b[1]) == len(queued):
+        return all(same(*each) for each in zip(queued, a[1], b[1]))
+    return same(words, a, b)
+
+
 def close(a, b, slack):
     return a == b or (a > 0 and b > 0 and abs(a - b) <= slack)
 

@@ -13,6 +13,19 @@ import random
 import re
 
 FAMILIES = {
+    "transactions": """
+        WATCH key...
+        UNWATCH
+        EXEC
+        DISCARD
+    """,
+    "messages": """
+        PUBLISH key value
+        SPUBLISH key value
+        PUBSUB CHANNELS|SHARDCHANNELS [pattern]
+        PUBSUB NUMSUB|SHARDNUMSUB [key...]
+        PUBSUB NUMPAT
+    """,
     "strings": """
         SET key value
         SET key value {[NX|XX] [GET] [EX ttl|PX ttlms|EXAT at|PXAT atms|KEEPTTL]}
