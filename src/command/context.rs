@@ -10,6 +10,7 @@ use crate::keyspace::write::Writer;
 use crate::protocol::error::ReplyError;
 use crate::protocol::reply::Reply;
 use crate::types::list::PackLimit;
+use crate::types::set::SetLimits;
 
 /// Outcome of a handler; an error becomes the reply.
 pub type CmdResult = Result<Flow, ReplyError>;
@@ -132,6 +133,17 @@ pub struct EncodingLimits {
     pub stream_node_bytes: usize,
     /// `stream-node-max-entries`; 0 is no bound.
     pub stream_node_entries: usize,
+}
+
+impl EncodingLimits {
+    /// Those of sets.
+    pub fn set(&self) -> SetLimits {
+        SetLimits {
+            ints_max: self.set_intset_entries,
+            pack_max: self.set_pack_entries,
+            pack_member_max: self.set_pack_value,
+        }
+    }
 }
 
 impl Default for EncodingLimits {

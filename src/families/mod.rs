@@ -3,6 +3,7 @@
 pub mod bit;
 pub mod key;
 pub mod list;
+pub mod set;
 pub mod string;
 
 #[cfg(test)]
@@ -41,4 +42,9 @@ pub const TABLES: &[&[Command<DataRun>]] = &[
     key::flush::COMMANDS,
     key::object::COMMANDS,
     key::sort::COMMANDS,
+    set::member::COMMANDS,
+    set::random::COMMANDS,
+    set::walk::COMMANDS,
+    set::algebra::COMMANDS,
+    set::store::COMMANDS,
 ];

@@ -282,6 +282,11 @@ impl Set {
         }
     }
 
+    /// Removes the member of another set; whether it was one.
+    pub fn remove_item(&mut self, member: Item<'_>, epochs: &mut Epochs) -> bool {
+        self.remove(member.as_text(&mut Digits::default()), epochs)
+    }
+
     /// Removes a member chosen fairly, after showing it.
     pub fn pop<R>(
         &mut self,
