@@ -23,6 +23,8 @@ pub enum DataRun {
     Read(fn(&mut ReadCx<'_>) -> CmdResult),
     /// May change the keyspace.
     Write(fn(&mut WriteCx<'_>) -> CmdResult),
+    /// Reads the keyspace, and may keep in a value what it found out about it.
+    Refresh(fn(&mut WriteCx<'_>) -> CmdResult),
     /// A container: only its subcommands run.
     Container,
     /// `HELP` of a container: usage and remark, line by line, without the frame that all share.
@@ -35,6 +37,7 @@ impl DataRun {
         match self {
             Self::Read(_) => READONLY,
             Self::Write(_) => WRITE,
+            Self::Refresh(_) => READONLY.and(MAY_REPLICATE),
             Self::Container | Self::Help(_) => NONE,
         }
     }

@@ -5,8 +5,8 @@ use crate::command::args::Args;
 use crate::command::context::{CmdResult, Flow};
 use crate::command::keys::KeyUse;
 use crate::command::spec::{
-    Begin, Command, FLAG_NAMES, Find, Group, Key, LOADING, NO_MANDATORY_KEYS, SENTINEL, STALE,
-    at_least, exactly, one_of, pattern, text,
+    Begin, Command, FLAG_NAMES, Find, Group, Key, LOADING, MAY_REPLICATE, NO_MANDATORY_KEYS,
+    SENTINEL, STALE, at_least, exactly, one_of, pattern, text,
 };
 use crate::protocol::error::ReplyError;
 use crate::protocol::reply::Reply;
@@ -275,8 +275,9 @@ fn describe(engine: &Engine, index: RowIndex, reply: &mut Reply<'_>) {
 
     let flags: Vec<&str> = FLAG_NAMES
         .iter()
-        // Which commands a Sentinel has is not shown by Redis either.
-        .filter(|(flag, _)| *flag != SENTINEL && row.spec.flags.has(*flag))
+        // These two are not shown by Redis either.
+        .filter(|(flag, _)| !matches!(*flag, SENTINEL | MAY_REPLICATE))
+        .filter(|(flag, _)| row.spec.flags.has(*flag))
         .map(|(_, name)| *name)
         .collect();
     reply.set(flags.len());

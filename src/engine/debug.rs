@@ -2,12 +2,13 @@
 
 use crate::base::number::{parse_double, parse_int};
 use crate::command::context::{CmdResult, Flow};
-use crate::command::spec::{ADMIN, Command, Group, LOADING, NOSCRIPT, STALE, at_least};
+use crate::command::spec::{ADMIN, Command, Group, LOADING, NOSCRIPT, STALE, at_least, exactly};
 use crate::config::rewrite::Extent;
 use crate::keyspace::journal::Event;
 use crate::keyspace::value::{NewString, StringRef, ValueRef};
 use crate::keyspace::write::Lifetime;
 use crate::protocol::error::ReplyError;
+use crate::structures::hyperloglog;
 use crate::types::set::{Packed, Set};
 
 use super::context::EngineCx;
@@ -16,11 +17,16 @@ use super::dispatch::print_help;
 use super::registry::EngineRun::{self, Engine as Run};
 
 /// Commands of this file.
-pub(super) const COMMANDS: &[Command<EngineRun>] =
-    &[Command::new("DEBUG", at_least(2), Group::Server, Run(debug))
+pub(super) const COMMANDS: &[Command<EngineRun>] = &[
+    Command::new("DEBUG", at_least(2), Group::Server, Run(debug))
         .flags(ADMIN.and(NOSCRIPT).and(LOADING).and(STALE))
         .doc_flags(&["syscmd"])
-        .doc("1.0.0", "Holds what tests and developers need.", "Depends on subcommand.")];
+        .doc("1.0.0", "Holds what tests and developers need.", "Depends on subcommand."),
+    Command::new("PFSELFTEST", exactly(1), Group::HyperLogLog, Run(pfselftest))
+        .flags(ADMIN)
+        .doc_flags(&["syscmd"])
+        .doc("2.8.9", "Checks the machinery of sketches on random data.", "N/A"),
+];
 
 const HELP: &[&str] = &[
     "ASSERT, OOM, PANIC, SEGFAULT",
@@ -100,6 +106,15 @@ fn debug(cx: &mut EngineCx<'_>) -> CmdResult {
         Some((_, _, _, run)) => run(cx),
         None => Err(cx.misused_subcommand()),
     }
+}
+
+/// PFSELFTEST
+fn pfselftest(cx: &mut EngineCx<'_>) -> CmdResult {
+    let seed = cx.engine.rng.u64(..);
+    hyperloglog::self_test(seed)
+        .map_err(|failed| ReplyError::Text(format!("TESTFAILED {failed}").into()))?;
+    cx.reply.ok();
+    Ok(Flow::Replied)
 }
 
 fn help(cx: &mut EngineCx<'_>) -> CmdResult {

@@ -106,7 +106,7 @@ impl Registry {
                 registry.add(command, |run| {
                     let kind = match run {
                         DataRun::Read(handler) => Run::Read(handler),
-                        DataRun::Write(handler) => Run::Write(handler),
+                        DataRun::Write(handler) | DataRun::Refresh(handler) => Run::Write(handler),
                         DataRun::Help(lines) => Run::Help(lines),
                         DataRun::Container => Run::Container,
                     };

@@ -102,7 +102,7 @@ impl Bench {
                 let keys = self.keyspace.reader(self.db, self.now);
                 handler(&mut ReadCx { args, reply, keys, limits, rng: &mut self.rng })
             }
-            DataRun::Write(handler) => {
+            DataRun::Write(handler) | DataRun::Refresh(handler) => {
                 let keys = self.keyspace.writer(self.db, self.now);
                 handler(&mut WriteCx { args, reply, keys, limits, rng: &mut self.rng })
             }

@@ -1,6 +1,7 @@
 //! Data commands: one file per family, each with its table, its handlers and their tests.
 
 pub mod bit;
+pub mod hyperloglog;
 pub mod key;
 pub mod list;
 pub mod set;
@@ -42,6 +43,7 @@ pub const TABLES: &[&[Command<DataRun>]] = &[
     key::flush::COMMANDS,
     key::object::COMMANDS,
     key::sort::COMMANDS,
+    hyperloglog::COMMANDS,
     set::member::COMMANDS,
     set::random::COMMANDS,
     set::walk::COMMANDS,

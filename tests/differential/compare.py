@@ -11,9 +11,9 @@ TTL_SLACK = {"TTL": 1, "PTTL": 2500, "EXPIRETIME": 1, "PEXPIRETIME": 2500}
 # Commands of which only the reply's type is compared (their content is the server's own).
 SHAPE_ONLY = {
     "RANDOMKEY", "COMMAND", "COMMAND COUNT", "COMMAND LIST", "TIME", "CLIENT ID", "MEMORY USAGE", "MEMORY DOCTOR", "MEMORY STATS", "LOLWUT", "INFO", "CLIENT INFO",
-    "CLIENT LIST", "SLOWLOG GET", "LATENCY LATEST", "LATENCY DOCTOR", "LATENCY HISTOGRAM", "DEBUG JMAP",
+    "CLIENT LIST", "SLOWLOG GET", "LATENCY LATEST", "LATENCY DOCTOR", "LATENCY HISTOGRAM", "DEBUG JMAP", "SRANDMEMBER",
 }  # fmt: skip
-UNORDERED = {"KEYS", "CONFIG GET", "ACL CAT"}
+UNORDERED = {"KEYS", "CONFIG GET", "ACL CAT", "SMEMBERS", "SPOP", "SINTER", "SUNION", "SDIFF"}
 # Redis copies arguments into errors as C strings, which end at the first NUL.
 AFTER_NUL = re.compile(rb"\x00[^']*")
 HELP = re.compile(rb"^HELP$", re.IGNORECASE)
@@ -60,7 +60,7 @@ def same(words, a, b):
         return shape(a) == shape(b)
     if name in UNORDERED or full in UNORDERED:
         return a[0] == b[0] and ordered(a) == ordered(b)
-    if name == "SCAN":
+    if name in ("SCAN", "SSCAN"):
         return same_scan(words, a, b)
     if name == "HELLO":
         return same_hello(a, b)
@@ -122,7 +122,7 @@ def same_scan(words, a, b):
     """A scan is compared when both went through in one call; cursors are the server's own."""
     if a[0] != "array" or b[0] != "array":
         return False
-    done = words[1] == b"0" and a[1][0] == b[1][0] == ("bulk", b"0")
+    done = words[1 if words[0].upper() == b"SCAN" else 2] == b"0" and a[1][0] == b[1][0] == ("bulk", b"0")
     return not done or ordered(a[1][1]) == ordered(b[1][1])
 
 

@@ -115,6 +115,38 @@ FAMILIES = {
         SORT key {BY nosort LIMIT index index [GET sortpattern] [ASC|DESC] STORE key}
         SORT_RO key {[LIMIT index index] [GET sortpattern] [GET sortpattern] [ASC|DESC] [ALPHA]}
     """,
+    "sets": """
+        SADD key member...
+        SADD key member...
+        SADD key member...
+        SADD key number...
+        SREM key member...
+        SISMEMBER key member
+        SMISMEMBER key member...
+        SCARD key
+        SMEMBERS key
+        SMOVE key key member
+        SPOP key (0|1000|-1|x)
+        SRANDMEMBER key [0|1000|-1000|2|-3|x]
+        SINTER key...
+        SUNION key...
+        SDIFF key...
+        SINTERSTORE key key...
+        SUNIONSTORE key key...
+        SDIFFSTORE key key...
+        SINTERCARD count key... [LIMIT small]
+        SSCAN key 0 {[MATCH pattern] [COUNT big]}
+    """,
+    "sketches": """
+        PFADD key member...
+        PFADD key value...
+        PFADD key
+        PFCOUNT key
+        PFCOUNT key...
+        PFMERGE key key...
+        PFDEBUG (ENCODING|DECODE|TODENSE|GETREG|other) key
+        GET key
+    """,
     "expiry": """
         EXPIRE key ttl [NX|XX|GT|LT]
         PEXPIRE key ttlms [NX|XX|GT|LT]
@@ -195,6 +227,17 @@ class Draw:
 
     def d_key(self):
         return f"k{self.rng.randrange(10)}"
+
+    def d_count(self):
+        return self.rng.choice(["1", "1", "2", "2", "3", "0", "-1", "x", "9"])
+
+    def d_member(self):
+        pick = self.rng.random()
+        if pick < 0.6:
+            return str(self.rng.randint(-20, 150))
+        if pick < 0.9:
+            return self.rng.choice("abcdefgh") * self.rng.choice([1, 1, 2, 30, 70])
+        return self.d_value()
 
     def d_value(self):
         pick = self.rng.random()

@@ -118,10 +118,10 @@ impl<'a> Sources<'a> {
     /// Whether a subtraction does better to ask the others for each member of the first set than
     /// to look at all of theirs.
     pub(super) fn asks_others(&self) -> bool {
-        let len = |set: &Option<&Set>| set.map_or(0, Set::len);
-        let first = self.sets.first().map_or(0, len);
+        let len = |set: Option<&Set>| set.map_or(0, Set::len);
+        let first = self.sets.first().map_or(0, |set| len(*set));
         let present = self.sets.iter().flatten().count();
         // Asking ends early when a set has the member: half of it is likely spared.
-        first.saturating_mul(present) / 2 <= self.sets.iter().map(len).sum()
+        first.saturating_mul(present) / 2 <= self.sets.iter().map(|set| len(*set)).sum()
     }
 }

@@ -60,10 +60,11 @@ fn store(cx: &mut WriteCx<'_>, make: Making, event: Event) -> CmdResult {
     Ok(Flow::Replied)
 }
 
-/// Begins in the form of the smallest set, and ends as an intset if it can.
+/// Begins as an intset if the smallest set is one, else as a listpack, and ends as an intset if it
+/// can.
 fn intersection(sources: &Sources<'_>, limits: SetLimits, epochs: &mut Epochs) -> Set {
     let smallest = sources.ascending().and_then(|sets| sets.first().copied());
-    let mut made = smallest.map_or_else(Set::default, |set| set.vacant_twin(epochs));
+    let mut made = smallest.map_or_else(Set::default, Set::vacant_twin);
     let mut only_integers = true;
     sources.intersect(&mut |member| {
         only_integers &= member.as_int().is_some();
@@ -157,7 +158,7 @@ mod tests {
             r#"object encoding d => "hashtable""#,
             "srem t b c => :2",
             "sinterstore d t t => :3",
-            r#"object encoding d => "hashtable""#,
+            r#"object encoding d => "listpack""#,
             "sunionstore d t missing => :3",
             r#"object encoding d => "listpack""#,
             "sunionstore d i p => :4",

@@ -368,13 +368,12 @@ impl Set {
         }
     }
 
-    /// An empty set of the form that this one has.
+    /// An empty set: an intset if this one is, else a listpack.
     #[must_use]
-    pub fn vacant_twin(&self, epochs: &Epochs) -> Self {
+    pub fn vacant_twin(&self) -> Self {
         Self(match &self.0 {
             Form::Ints(_) => Form::Ints(IntSet::new()),
-            Form::Pack(_) => Form::Pack(ListPack::new()),
-            Form::Table(_) => Form::Table(Box::new(Large::new(epochs))),
+            Form::Pack(_) | Form::Table(_) => Form::Pack(ListPack::new()),
         })
     }
 
