@@ -38,3 +38,21 @@ pub const OUTPUT_PAUSE_BYTES: usize = 256 * 1024 * 1024;
 
 const _: () = assert!(UNTRUSTED_BULK_MAX < LARGE_BULK_MIN, "strangers get no large allocations");
 const _: () = assert!(LARGE_BULK_MIN <= LARGE_BULK_RESERVE, "a reserve holds what starts it");
+
+/// Bytes of address space for the stack on which scripts run; memory is only taken for what was
+/// ever used. Patterns, nested calls and nested replies have bounds that fit it.
+pub const SCRIPT_STACK_BYTES: usize = 64 * 1024 * 1024;
+
+/// Bytes that one Lua state may hold; beyond it allocations of scripts fail.
+pub const SCRIPT_MEMORY_MAX: usize = 1024 * 1024 * 1024;
+
+/// How deep a reply of a script may nest. Every level keeps one of the 8,000 values that Lua lets
+/// its host hold at a time.
+pub const SCRIPT_REPLY_DEPTH_MAX: usize = 2000;
+
+/// Scripts that EVAL keeps without having been asked to; the least recently used goes first. As in
+/// Redis.
+pub const EVAL_SCRIPTS_MAX: usize = 500;
+
+/// Instructions of Lua between two looks at the clock.
+pub const SCRIPT_TICK_INSTRUCTIONS: u32 = 10_000;

@@ -26,6 +26,10 @@ impl From<WrongType> for ReplyError {
 pub enum Flow {
     /// The reply is written.
     Replied,
+    /// The reply is written and is an error that has been counted under its code.
+    Failed,
+    /// The engine has taken the call over and replies when a script is done.
+    Later,
     /// There is nothing to reply with yet, and nothing is written: the client waits, unless the
     /// call is part of a transaction or a script, which get [`Wait::otherwise`] at once.
     ///

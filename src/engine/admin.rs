@@ -132,6 +132,11 @@ fn shutdown(cx: &mut EngineCx<'_>) -> CmdResult {
         let text = "ERR No shutdown in progress.";
         return Err(if option_count == 1 { ReplyError::Fixed(text) } else { ReplyError::Syntax });
     }
+    if let Some(refusal) = cx.engine.busy_refusal()
+        && how.save != Some(false)
+    {
+        return Err(refusal);
+    }
     if how.save == Some(true) && !how.force {
         tracing::warn!("SHUTDOWN SAVE refused: this version can't write snapshots.");
         return Err(ReplyError::Fixed("ERR Errors trying to SHUTDOWN. Check logs."));

@@ -266,6 +266,7 @@ impl Engine {
     /// held back: then it is done when the pause is over.
     pub(super) fn serve_waiters(&mut self) {
         while self.pause.is_none()
+            && !self.has_paused_script()
             && let Some((db, key)) = self.blocked.take_ready()
         {
             let (mut ticket, mut in_vain) = (0, Vec::new());

@@ -94,6 +94,10 @@ impl Engine {
 
     /// A connection is gone.
     pub fn disconnect(&mut self, key: ClientKey) {
+        if self.orphan_script(key) {
+            // Its script goes on in its name; the rest follows when that is done.
+            return;
+        }
         self.remove_monitor(key);
         self.unwatch(key);
         self.stop_waiting(key);

@@ -58,6 +58,8 @@ const HELP: &[&str] = &[
     "    Accepted for tests of other servers: reply buffers always follow their content here.",
     "SET-ACTIVE-EXPIRE <0|1>",
     "    Stop removing keys that nobody looks at when their time is over, or go on.",
+    "SET-DISABLE-DENY-SCRIPTS <0|1>",
+    "    Let scripts call what is not for them, or not.",
     "SLEEP <seconds>",
     "    Do nothing for a while.",
 ];
@@ -90,6 +92,7 @@ const SUBCOMMANDS: &[(&str, usize, usize, Subcommand)] = &[
     ("replybuffer", 2, 2, replybuffer),
     ("segfault", 0, 0, crash),
     ("set-active-expire", 1, 1, set_active_expire),
+    ("set-disable-deny-scripts", 1, 1, allow_scripts_everything),
     ("sleep", 1, 1, sleep),
 ];
 
@@ -147,6 +150,12 @@ fn sleep(cx: &mut EngineCx<'_>) -> CmdResult {
 
 fn set_active_expire(cx: &mut EngineCx<'_>) -> CmdResult {
     cx.engine.expires_actively = is_set(cx.args.bytes()?);
+    cx.reply.ok();
+    Ok(Flow::Replied)
+}
+
+fn allow_scripts_everything(cx: &mut EngineCx<'_>) -> CmdResult {
+    cx.engine.scripts.allows_everything = is_set(cx.args.bytes()?);
     cx.reply.ok();
     Ok(Flow::Replied)
 }

@@ -274,6 +274,9 @@ impl Engine {
             self.begin_wait(key, index, args, *wait, nanos);
             return Step::Waits;
         }
+        if self.is_paused_in_script(key) {
+            return Step::Waits;
+        }
         match self.settle_reply(key, mark, replies) {
             Some(client) if !client.flags.has(ENDING) => Step::Done,
             _ => Step::Ended,
@@ -356,6 +359,11 @@ impl Engine {
         let mut waits = None;
         let failed = match outcome {
             Ok(Flow::Replied) => false,
+            Ok(Flow::Failed) => true,
+            Ok(Flow::Later) => {
+                self.caller = outer;
+                return None;
+            }
             Ok(Flow::Wait(wait)) => {
                 if manner == Manner::Within {
                     wait.otherwise.write(&mut reply);
@@ -545,9 +553,9 @@ impl Engine {
         }
     }
 
-    /// Whether running `row` could change what replicas hold.
-    pub(super) fn may_replicate(&self, row: RowIndex) -> bool {
-        row_may_replicate(self.registry.row(row))
+    /// Whether this call could change what replicas hold.
+    pub(super) fn may_replicate(&self, row: RowIndex, args: &Args<'_>) -> bool {
+        row_may_replicate(self.registry.row(row)) && self.script_may_write(row, args)
     }
 
     pub(super) fn nanos_between(&self, from: u64, to: u64) -> u64 {

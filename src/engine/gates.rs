@@ -5,7 +5,7 @@
 //! them: see [`Engine::is_guarded`].
 
 use crate::command::args::Args;
-use crate::command::spec::{DENY_OOM, LOADING, NO_AUTH, NO_MULTI};
+use crate::command::spec::{ALLOW_BUSY, DENY_OOM, LOADING, NO_AUTH, NO_MULTI};
 use crate::protocol::error::ReplyError;
 use crate::protocol::reply::Dialect;
 
@@ -29,7 +29,7 @@ type Gate = fn(&Engine, ClientKey, RowIndex, &Args<'_>) -> Verdict;
 
 /// Arity comes before these, routing and permissions of keys will come between them.
 const GATES: &[Gate] =
-    &[authenticated, within_memory, subscribed, loaded, paused, multi_allowed, queued];
+    &[authenticated, within_memory, subscribed, loaded, not_busy, paused, multi_allowed, queued];
 
 impl Engine {
     /// Whether any gate could refuse a command of this client.
@@ -44,6 +44,7 @@ impl Engine {
             || self.config.maxmemory.0 != 0
             || self.loading
             || self.pause.is_some()
+            || self.has_paused_script()
     }
 
     /// The first verdict that is not `Pass`.
@@ -110,14 +111,23 @@ fn loaded(engine: &Engine, _: ClientKey, row: RowIndex, _: &Args<'_>) -> Verdict
     }
 }
 
-fn paused(engine: &Engine, key: ClientKey, row: RowIndex, _: &Args<'_>) -> Verdict {
+fn not_busy(engine: &Engine, _: ClientKey, row: RowIndex, _: &Args<'_>) -> Verdict {
+    match engine.busy_refusal() {
+        Some(refusal) if !engine.registry.row(row).spec.flags.has(ALLOW_BUSY) => {
+            Verdict::Refuse(refusal)
+        }
+        _ => Verdict::Pass,
+    }
+}
+
+fn paused(engine: &Engine, key: ClientKey, index: RowIndex, args: &Args<'_>) -> Verdict {
     let Some(pause) = engine.pause else { return Verdict::Pass };
-    let row = engine.registry.row(row);
+    let row = engine.registry.row(index);
     if row.parent.is_none() && matches!(&*row.full_name, "exec") {
         // A transaction is held back as a whole when anything in it would be.
         let writes = engine.clients.get(key).and_then(|client| client.transaction.as_deref());
         let writes = writes.is_some_and(|transaction| {
-            transaction.queue.iter().any(|queued| engine.may_replicate(queued.row))
+            transaction.queue.iter().any(|queued| engine.may_replicate(queued.row, &queued.args()))
         });
         return if writes || !pause.writes_only { Verdict::Hold } else { Verdict::Pass };
     }
@@ -125,7 +135,7 @@ fn paused(engine: &Engine, key: ClientKey, row: RowIndex, _: &Args<'_>) -> Verdi
         engine.clients.get(key).is_some_and(|client| client.flags.has(ClientFlags::MULTI));
     let is_client_command = row.full_name.starts_with("client");
     let holds = if pause.writes_only {
-        !in_multi && super::dispatch::row_may_replicate(row)
+        !in_multi && engine.may_replicate(index, args)
     } else {
         !in_multi && !is_client_command
     };

@@ -145,7 +145,8 @@ impl Engine {
             .sum::<usize>();
         let startup = self.identity.memory_at_start;
         let held = self.keyspace.held_bytes();
-        let overhead = startup + clients + tables + held;
+        let scripts = self.scripts.figures();
+        let overhead = startup + clients + tables + held + scripts.scripts + scripts.functions;
         MemoryFigures {
             used,
             peak: self.stats.memory_peak,
@@ -245,6 +246,7 @@ enum Figure {
 fn memory_stats(cx: &mut EngineCx<'_>) -> CmdResult {
     use Figure::{Count, Ratio, Signed};
     let figures = cx.engine.memory_figures();
+    let scripts = cx.engine.scripts.figures();
     let now = cx.engine.now.unix_ms();
     let keyspace = &cx.engine.keyspace;
     let used_dbs: Vec<DbIndex> = (0..keyspace.db_count())
@@ -264,9 +266,9 @@ fn memory_stats(cx: &mut EngineCx<'_>) -> CmdResult {
         ("clients.normal", Count(figures.clients)),
         ("cluster.links", Count(0)),
         ("aof.buffer", Count(0)),
-        ("lua.caches", Count(0)),
-        ("functions.caches", Count(0)),
-        ("script.VMs", Count(0)),
+        ("lua.caches", Count(scripts.scripts)),
+        ("functions.caches", Count(scripts.functions)),
+        ("script.VMs", Count(scripts.eval_state + scripts.function_state)),
     ];
     let after = [
         ("overhead.db.hashtable.lut", Count(figures.tables)),

@@ -41,6 +41,8 @@ mod latency;
 mod memory;
 mod slow_commands;
 
+mod script;
+
 mod acl;
 mod admin;
 mod cluster_commands;
@@ -67,6 +69,7 @@ use outside::Outside;
 use pubsub::deliver::Gathered;
 use pubsub::table::PubSub;
 use registry::{EngineRun, Registry};
+use script::Scripts;
 use slowlog::SlowLog;
 use stats::Stats;
 use tracking::table::TrackingTable;
@@ -93,6 +96,8 @@ const TABLES: &[&[Command<EngineRun>]] = &[
     admin::COMMANDS,
     acl::COMMANDS,
     cluster_commands::COMMANDS,
+    script::commands::COMMANDS,
+    script::function_commands::COMMANDS,
     debug::COMMANDS,
 ];
 
@@ -181,6 +186,7 @@ pub struct Engine {
     tracking: TrackingTable,
     /// Whose call is being run.
     caller: Option<ClientKey>,
+    scripts: Scripts,
     monitors: Vec<ClientKey>,
     held: Vec<ClientKey>,
     pause: Option<Pause>,
@@ -257,6 +263,7 @@ impl Engine {
             gathered: None,
             tracking: TrackingTable::new(seed.rotate_left(48)),
             caller: None,
+            scripts: Scripts::default(),
             monitors: Vec::new(),
             held: Vec::new(),
             pause: None,
@@ -352,6 +359,10 @@ impl Engine {
 
     /// The earliest moment at which something is to be done, if any.
     pub fn next_due(&self) -> Option<UnixMillis> {
+        if self.has_paused_script() {
+            // Time stands still inside.
+            return None;
+        }
         // While clients are held back nothing expires, so that what they see stands still.
         let due = match self.pause_ends() {
             None if self.expires_actively => self.keyspace.next_due(),

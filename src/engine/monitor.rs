@@ -16,13 +16,23 @@ impl Engine {
     pub(super) fn feed_monitors(&mut self, caller: ClientKey, row: RowIndex, args: &Args<'_>) {
         let flags = self.registry.row(row).spec.flags;
         // What administrators do is not for everybody's eyes.
-        if flags.has(SKIP_MONITOR) || flags.has(ADMIN) {
+        if !flags.has(SKIP_MONITOR) && !flags.has(ADMIN) {
+            self.show_to_monitors(caller, row, args);
+        }
+    }
+
+    /// Shows a command to all monitors. Scripts do it themselves, so that they are shown before the
+    /// commands that they call.
+    pub(super) fn show_to_monitors(&mut self, caller: ClientKey, row: RowIndex, args: &Args<'_>) {
+        if self.monitors.is_empty() {
             return;
         }
         let Some(client) = self.clients.get(caller) else { return };
         let seconds = self.now.unix_us.div_euclid(1_000_000);
         let micros = self.now.unix_us.rem_euclid(1_000_000);
-        let origin = if client.origin.is_unix {
+        let origin = if self.scripts.is_calling() {
+            "lua".to_owned()
+        } else if client.origin.is_unix {
             format!("unix:{}", self.config.unixsocket)
         } else {
             client.origin.addr.clone()

@@ -152,13 +152,15 @@ impl Engine {
             return;
         }
         let Some(client) = self.clients.get(key) else { return };
+        // What a script calls comes from no address.
+        let is_scripts = self.scripts.is_calling();
         let entry = Entry {
             id: 0,
             unix_seconds: self.now.unix_seconds(),
             value: 0,
             words: self.slow_log.shortened(&self.registry.row(row).full_name, args),
-            addr: client.origin.addr.as_str().into(),
-            name: client.name.clone(),
+            addr: if is_scripts { "" } else { client.origin.addr.as_str() }.into(),
+            name: if is_scripts { Box::default() } else { client.name.clone() },
         };
         let measured = [
             (Remark::Slow, nanos / 1000, nanos >= self.slow_log.threshold_nanos()),

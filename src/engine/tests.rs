@@ -19,6 +19,8 @@ use crate::protocol::request::{Batch, Request, Span};
 pub(super) struct State {
     pub(super) memory_used: usize,
     ticks: u64,
+    /// Nanoseconds that a look at the clock takes, beyond the first.
+    pub(super) pace: u64,
     file: Vec<u8>,
     refused: Option<Field>,
     slept_us: u64,
@@ -72,10 +74,10 @@ impl Outside for World {
         state.slept_us += micros;
         state.ticks += micros * 1000;
     }
-    /// A tick is a nanosecond, and every look takes one.
+    /// A tick is a nanosecond, and every look takes one at least.
     fn ticks(&self) -> u64 {
         let mut state = self.0.borrow_mut();
-        state.ticks += 1;
+        state.ticks += 1 + state.pace;
         state.ticks
     }
     fn nanos_per_tick(&self) -> u64 {
@@ -85,6 +87,11 @@ impl Outside for World {
     fn entropy(&mut self) -> u64 {
         7
     }
+}
+
+/// Words parted by blanks; `''` is an empty one.
+fn words_of(line: &str) -> Vec<&str> {
+    line.split(' ').map(|word| if word == "''" { "" } else { word }).collect()
 }
 
 /// An engine between made-up sockets and a made-up world.
@@ -129,22 +136,28 @@ impl Stage {
     /// Sends one request; words are parted by blanks, `''` is an empty one. How it went on, and
     /// what is in the client's output.
     pub(super) fn send(&mut self, key: ClientKey, line: &str) -> (Next, String) {
-        let next = self.serve(key, line);
+        let words = words_of(line);
+        self.send_words(key, &words)
+    }
+
+    /// Sends one request of these words.
+    pub(super) fn send_words(&mut self, key: ClientKey, words: &[&str]) -> (Next, String) {
+        let next = self.serve(key, words);
         (next, self.read(key))
     }
 
     /// The same, but what others are to be told waits.
     pub(super) fn tell(&mut self, key: ClientKey, line: &str) -> String {
-        self.serve(key, line);
+        self.serve(key, &words_of(line));
         self.take(key)
     }
 
-    fn serve(&mut self, key: ClientKey, line: &str) -> Next {
+    fn serve(&mut self, key: ClientKey, words: &[&str]) -> Next {
         let mut bytes = Vec::new();
         let mut batch = Batch::default();
-        for word in line.split(' ') {
+        for word in words {
             let start = u32::try_from(bytes.len()).unwrap();
-            bytes.extend_from_slice(if word == "''" { b"" } else { word.as_bytes() });
+            bytes.extend_from_slice(word.as_bytes());
             batch.spans.push(Span { start, end: u32::try_from(bytes.len()).unwrap() });
         }
         let count = u32::try_from(batch.spans.len()).unwrap();

@@ -25,6 +25,9 @@ pub const HOUSEKEEPING_MS: u64 = 100;
 impl Engine {
     /// Removes what is due. Returns when it wants to be called next, if anything has a deadline.
     pub fn expire(&mut self) -> Option<UnixMillis> {
+        if self.has_paused_script() {
+            return None;
+        }
         self.end_pause_when_due();
         self.end_waits_when_due();
         let now = self.now.unix_ms();
@@ -78,12 +81,14 @@ impl Engine {
         self.stats.output_rate.sample(self.stats.bytes_out, now_us);
         self.stats.turn_rate.sample(self.stats.loop_turns, now_us);
         self.stats.memory_peak = self.stats.memory_peak.max(self.outside.memory_used());
-        self.keyspace.reap(REAP_BUDGET);
-        self.react();
-        self.serve_waiters();
-        self.broadcast_invalidations();
-        self.bound_tracking();
-        self.end_pause_when_due();
+        if !self.has_paused_script() {
+            self.keyspace.reap(REAP_BUDGET);
+            self.react();
+            self.serve_waiters();
+            self.broadcast_invalidations();
+            self.bound_tracking();
+            self.end_pause_when_due();
+        }
         self.visit_clients();
         self.drop_bulky();
     }

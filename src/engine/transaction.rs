@@ -9,7 +9,7 @@ use crate::command::spec::{
 };
 use crate::keyspace::DbIndex;
 use crate::protocol::error::ReplyError;
-use crate::protocol::reply::Reply;
+use crate::protocol::reply::{Output, Reply};
 use crate::protocol::request::Span;
 
 use super::Engine;
@@ -189,14 +189,13 @@ fn exec(cx: &mut EngineCx<'_>) -> CmdResult {
         queue = std::mem::take(&mut transaction.queue);
         transaction.executing = queue.len();
     }
+    let mark = cx.reply.output().mark();
     cx.reply.array(queue.len());
-    for queued in queue {
-        // HELLO inside the transaction changes the dialect of what follows.
-        let dialect = cx.caller().dialect;
-        let reply = Reply::new(cx.reply.output(), dialect);
-        cx.engine.call(key, queued.row, &queued.args(), reply);
+    if let Some(rest) = cx.engine.run_queued(key, cx.reply.output(), queue) {
+        let mut said = cx.reply.output().split_off(mark);
+        cx.engine.extend_paused_call(&mut said, rest);
+        return Ok(Flow::Later);
     }
-    cx.engine.end_transaction(key);
     Ok(Flow::Replied)
 }
 
@@ -220,6 +219,50 @@ fn unwatch(cx: &mut EngineCx<'_>) -> CmdResult {
 }
 
 impl Engine {
+    /// Runs the commands of a transaction and ends it. `None` when it is done; what is left when a
+    /// script among them goes on later.
+    fn run_queued(
+        &mut self,
+        key: ClientKey,
+        output: &mut Output,
+        queue: Vec<Queued>,
+    ) -> Option<Vec<Queued>> {
+        let mut queue = queue.into_iter();
+        while let Some(queued) = queue.next() {
+            // HELLO inside the transaction changes the dialect of what follows.
+            let dialect = self.clients.get(key)?.dialect;
+            self.call(key, queued.row, &queued.args(), Reply::new(output, dialect));
+            if self.is_paused_in_script(key) {
+                return Some(queue.collect());
+            }
+        }
+        self.end_transaction(key);
+        None
+    }
+
+    /// Goes on with the transaction that a script, which is done now, was part of; whether another
+    /// script of it goes on later.
+    pub(super) fn go_on_with_transaction(
+        &mut self,
+        key: ClientKey,
+        said: &mut Output,
+        rest: Vec<Queued>,
+    ) -> bool {
+        let Some(client) = self.clients.get(key) else { return false };
+        if client.transaction.as_ref().is_none_or(|transaction| transaction.executing == 0) {
+            return false;
+        }
+        if let Some(rest) = self.run_queued(key, said, rest) {
+            self.extend_paused_call(said, rest);
+            return true;
+        }
+        if let Some(exec) = self.registry.find(b"exec") {
+            self.registry.row_mut(exec).stats.calls += 1;
+            self.stats.commands += 1;
+        }
+        false
+    }
+
     /// Ends a client's transaction, run or not.
     pub(super) fn end_transaction(&mut self, key: ClientKey) {
         const STATES: u32 =

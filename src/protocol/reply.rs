@@ -188,6 +188,17 @@ impl Output {
         }
     }
 
+    /// Takes out what came after an earlier [`Output::mark`], from which on nothing was sent.
+    pub fn split_off(&mut self, mark: Mark) -> Self {
+        debug_assert!(self.start <= mark.bytes, "what was sent can't be taken back");
+        let bytes = self.bytes.split_off(mark.bytes);
+        let shared: VecDeque<_> =
+            self.shared.drain(mark.shared..).map(|(at, blob)| (at - mark.bytes, blob)).collect();
+        let shared_bytes = shared.iter().map(|(_, blob)| blob.len()).sum();
+        self.shared_bytes -= shared_bytes;
+        Self { bytes, shared, shared_bytes, ..Self::default() }
+    }
+
     /// The present end, for [`Output::rewind`].
     pub fn mark(&self) -> Mark {
         Mark { bytes: self.bytes.len(), shared: self.shared.len() }

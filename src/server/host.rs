@@ -40,6 +40,8 @@ pub(super) struct Host {
     is_sending: bool,
     /// Wakes the task that sends it.
     pub pushed: Rc<Notify>,
+    /// Wakes the scripts' task when one has to go on later.
+    pub script_paused: Rc<Notify>,
     /// Wakes the main task when the process is to end.
     pub ending: Rc<Notify>,
     /// How it is to end.
@@ -63,6 +65,7 @@ impl Host {
             pushes: Vec::new(),
             is_sending: false,
             pushed: Rc::new(Notify::new()),
+            script_paused: Rc::new(Notify::new()),
             ending: Rc::new(Notify::new()),
             shutdown: None,
         }
@@ -93,6 +96,9 @@ impl Host {
                     }
                 }
             }
+        }
+        if self.engine.has_paused_script() {
+            self.script_paused.notify_one();
         }
         if let Some(due) = self.engine.next_due()
             && self.timer_due.is_none_or(|known| due < known)

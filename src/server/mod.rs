@@ -188,6 +188,7 @@ async fn serve(config: Config, config_file: String, log: Log) -> ExitCode {
     tokio::task::spawn_local(timer::housekeeping(Rc::clone(&host)));
     tokio::task::spawn_local(timer::expiry(Rc::clone(&host)));
     tokio::task::spawn_local(pushes::send(Rc::clone(&host)));
+    tokio::task::spawn_local(timer::scripts(Rc::clone(&host)));
     host.borrow_mut().engine.mark_start();
     // From here on a signal ends the server in order, however early it comes.
     let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
@@ -197,7 +198,11 @@ async fn serve(config: Config, config_file: String, log: Log) -> ExitCode {
     supervisor.say_ready();
     let how = wait_for_the_end(&host, signals).await;
     supervisor.say_stopping();
+    // Nobody shall find an open door when his connection ends.
     accepting.abort();
+    // It is over because it was aborted; there is nothing else to learn.
+    let _ = accepting.await;
+    tokio::task::yield_now().await;
     farewell(&host, how, pid_file)
 }
 
@@ -300,23 +305,34 @@ async fn accept(
 ) {
     let _unix = listeners.unix.and_then(|listener| {
         let listener = tokio::net::UnixListener::from_std(listener).ok()?;
-        Some(tokio::task::spawn_local(acceptor::accept_unix(Rc::clone(&host), listener)))
+        let task = tokio::task::spawn_local(acceptor::accept_unix(Rc::clone(&host), listener));
+        Some(Listening(vec![task]))
     });
     let mut tcp = spawn_tcp(&host, listeners.tcp);
     while let Some(Rebind::Tcp(fresh)) = rebinds.recv().await {
-        for task in tcp {
-            task.abort();
-        }
+        drop(tcp);
         tcp = spawn_tcp(&host, fresh);
     }
 }
 
-fn spawn_tcp(host: &SharedHost, listeners: Vec<std::net::TcpListener>) -> Vec<JoinHandle<()>> {
-    listeners
+/// Tasks that listen as long as somebody holds on to them.
+struct Listening(Vec<JoinHandle<()>>);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        for task in &self.0 {
+            task.abort();
+        }
+    }
+}
+
+fn spawn_tcp(host: &SharedHost, listeners: Vec<std::net::TcpListener>) -> Listening {
+    let tasks = listeners
         .into_iter()
         .filter_map(|listener| {
             let listener = tokio::net::TcpListener::from_std(listener).ok()?;
             Some(tokio::task::spawn_local(acceptor::accept_tcp(Rc::clone(host), listener)))
         })
-        .collect()
+        .collect();
+    Listening(tasks)
 }

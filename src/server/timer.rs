@@ -22,6 +22,25 @@ pub(super) async fn housekeeping(host: SharedHost) {
     }
 }
 
+/// Lets busy scripts go on, a slice at a time; in between the sockets are looked at.
+pub(super) async fn scripts(host: SharedHost) {
+    let paused = Rc::clone(&host.borrow().script_paused);
+    loop {
+        paused.notified().await;
+        while go_on_with_script(&host) {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+fn go_on_with_script(host: &SharedHost) -> bool {
+    let mut host = host.borrow_mut();
+    host.begin_turn();
+    let goes_on = host.engine.continue_script();
+    host.end_turn();
+    goes_on
+}
+
 /// Removes keys when they are due: sleeps until the earliest deadline, or until an earlier one
 /// turns up. Between two portions of a burst the sockets are looked at.
 pub(super) async fn expiry(host: SharedHost) {

@@ -109,7 +109,7 @@ fn keys(engine: &Engine, text: &mut Text) {
     text.line("expire_cycle_cpu_milliseconds", engine.stats.expire_nanos / 1_000_000);
     text.line("evicted_keys", keys.evicted.get());
     text.line("evicted_clients", engine.stats.evicted_clients);
-    text.line("evicted_scripts", 0);
+    text.line("evicted_scripts", engine.scripts.figures().evicted);
     text.line("total_eviction_exceeded_time", 0);
     text.line("current_eviction_exceeded_time", 0);
     text.line("keyspace_hits", keys.hits.get());

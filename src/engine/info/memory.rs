@@ -25,7 +25,7 @@ pub(super) fn memory(engine: &mut Engine, text: &mut Text) {
     text.line("allocator_resident", allocator.resident);
     text.line("allocator_muzzy", allocator.muzzy);
     text.bytes("total_system_memory", figures.process.system_memory_bytes);
-    scripts(text);
+    scripts(engine, text);
     let limit = engine.config.maxmemory.0;
     text.line("maxmemory", limit);
     text.line("maxmemory_human", human(usize::try_from(limit).unwrap_or(usize::MAX)));
@@ -55,17 +55,18 @@ pub(super) fn memory(engine: &mut Engine, text: &mut Text) {
     text.line("lazyfreed_objects", freed);
 }
 
-/// There are no scripts yet, so none takes memory.
-fn scripts(text: &mut Text) {
-    text.line("used_memory_lua", 0);
-    text.line("used_memory_vm_eval", 0);
-    text.line("used_memory_lua_human", human(0));
-    text.line("used_memory_scripts_eval", 0);
-    text.line("number_of_cached_scripts", 0);
-    text.line("number_of_functions", 0);
-    text.line("number_of_libraries", 0);
-    text.line("used_memory_vm_functions", 0);
-    text.bytes("used_memory_vm_total", 0);
-    text.line("used_memory_functions", 0);
-    text.bytes("used_memory_scripts", 0);
+fn scripts(engine: &Engine, text: &mut Text) {
+    let figures = engine.scripts.figures();
+    let (eval, functions) = (figures.eval_state, figures.function_state);
+    text.line("used_memory_lua", eval);
+    text.line("used_memory_vm_eval", eval);
+    text.line("used_memory_lua_human", human(eval));
+    text.line("used_memory_scripts_eval", figures.scripts);
+    text.line("number_of_cached_scripts", figures.script_count);
+    text.line("number_of_functions", figures.function_count);
+    text.line("number_of_libraries", figures.library_count);
+    text.line("used_memory_vm_functions", functions);
+    text.bytes("used_memory_vm_total", eval + functions);
+    text.line("used_memory_functions", figures.functions);
+    text.bytes("used_memory_scripts", figures.scripts + figures.functions);
 }

@@ -1,0 +1,264 @@
+//! A Lua state made safe for scripts, and the job it does on the fiber.
+//!
+//! There are two, both made when first needed: one for EVAL, one for libraries of functions. Code
+//! is kept in a table of Lua under numbers: what Rust itself refers to takes one of few slots.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, Value, VmState};
+
+use crate::base::limits::{SCRIPT_MEMORY_MAX, SCRIPT_TICK_INSTRUCTIONS};
+use crate::protocol::reply::Reply;
+
+use super::convert::{Encoder, Fields};
+use super::fiber::{Event, Input, suspend};
+use super::native;
+use super::shared::{Failure, Shared};
+use super::thrown::{PRELUDE_NAME, Thrown};
+
+const PRELUDE: &str = include_str!("prelude.lua");
+
+/// What a machine's scripts are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Scripts of EVAL.
+    Scripts,
+    /// Libraries of functions.
+    Functions,
+}
+
+impl Purpose {
+    /// The name that code goes by in errors.
+    fn chunk_name(self) -> &'static str {
+        match self {
+            Self::Scripts => "@user_script",
+            Self::Functions => "@user_function",
+        }
+    }
+}
+
+/// What to do on the fiber.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// Run a script; `KEYS` and `ARGV` are set.
+    Script(usize),
+    /// Run a function with its keys and arguments.
+    Function(usize, Table, Table),
+    /// Run a library's code, which registers its functions.
+    Load(usize),
+}
+
+/// A Lua state with everything that it needs.
+#[derive(Debug)]
+pub(super) struct Machine {
+    lua: Lua,
+    /// What both sides see.
+    pub shared: Rc<Shared>,
+    purpose: Purpose,
+    fields: Rc<Fields>,
+    /// Globals behind the proxy.
+    globals: Table,
+    environment: Table,
+    run: Function,
+    load: Option<Function>,
+    /// Code by slot.
+    code: Table,
+    free_slots: RefCell<Vec<usize>>,
+    next_slot: Cell<usize>,
+    job: RefCell<Option<Job>>,
+    keys_name: mlua::String,
+    argv_name: mlua::String,
+    /// Lua frees a chunk's name while it still needs it, unless somebody else holds it.
+    _chunk_name: mlua::String,
+}
+
+impl Machine {
+    /// A fresh state.
+    pub(super) fn new(purpose: Purpose) -> mlua::Result<Rc<Self>> {
+        let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::OS;
+        let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
+        let shared = Rc::new(Shared::default());
+        let fields = Rc::new(Fields::new(&lua)?);
+        let code = lua.create_table()?;
+        let natives = native::table(&lua, &shared, &fields, &code)?;
+        let entries: Table = lua
+            .load(PRELUDE)
+            .set_name(PRELUDE_NAME)
+            .call((natives, purpose == Purpose::Functions))?;
+        let environment: Table = entries.raw_get("environment")?;
+        lua.set_named_registry_value(native::ENVIRONMENT, &environment)?;
+        let (run, load) = match purpose {
+            Purpose::Scripts => (entries.raw_get("run_script")?, None),
+            Purpose::Functions => {
+                (entries.raw_get("run_function")?, Some(entries.raw_get("load_library")?))
+            }
+        };
+        let ticker = Rc::clone(&shared);
+        lua.set_global_hook(
+            HookTriggers::new().every_nth_instruction(SCRIPT_TICK_INSTRUCTIONS),
+            move |_, _| match suspend(ticker.fiber.get(), Event::Tick) {
+                Input::Kill => Thrown::Fatal(ticker.fatal_text.get()).raise(),
+                Input::Go | Input::Start(_) => Ok(VmState::Continue),
+            },
+        )?;
+        Ok(Rc::new(Self {
+            shared,
+            purpose,
+            fields,
+            globals: entries.raw_get("globals")?,
+            environment,
+            run,
+            load,
+            code,
+            free_slots: RefCell::default(),
+            next_slot: Cell::new(1),
+            job: RefCell::default(),
+            keys_name: lua.create_string("KEYS")?,
+            argv_name: lua.create_string("ARGV")?,
+            _chunk_name: lua.create_string(purpose.chunk_name())?,
+            lua,
+        }))
+    }
+
+    /// Bytes that the state holds.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.lua.used_memory()
+    }
+
+    /// Compiles code; the slot that it is kept in, or what is wrong with it.
+    pub(super) fn compile(&self, code: &[u8]) -> Result<usize, String> {
+        let name = self.purpose.chunk_name();
+        let function = native::compile(&self.lua, code, name, &self.environment)?;
+        let slot = self.new_slot();
+        self.code.raw_set(slot, function).map_err(|error| error.to_string())?;
+        Ok(slot)
+    }
+
+    /// A slot for code that is about to come.
+    fn new_slot(&self) -> usize {
+        self.free_slots.borrow_mut().pop().unwrap_or_else(|| {
+            let slot = self.next_slot.get();
+            self.next_slot.set(slot + 1);
+            slot
+        })
+    }
+
+    /// Forgets code.
+    pub(super) fn release(&self, slot: usize) {
+        if self.code.raw_set(slot, Value::Nil).is_ok() {
+            self.free_slots.borrow_mut().push(slot);
+        }
+    }
+
+    /// Forgets functions.
+    pub(super) fn forget(&self, slots: impl Iterator<Item = usize>) {
+        for slot in slots {
+            // Overwriting what is there takes no memory, so it can't fail.
+            let _ = self.code.raw_set(slot, Value::Nil);
+        }
+    }
+
+    /// A table of strings.
+    pub(super) fn list<'a>(
+        &self,
+        words: impl ExactSizeIterator<Item = &'a [u8]>,
+    ) -> mlua::Result<Table> {
+        let table = self.lua.create_table_with_capacity(words.len(), 0)?;
+        for (index, word) in words.enumerate() {
+            table.raw_set(index + 1, self.lua.create_string(word)?)?;
+        }
+        Ok(table)
+    }
+
+    /// Sets the globals that a script finds its arguments in.
+    pub(super) fn set_arguments(&self, keys: &Table, args: &Table) -> mlua::Result<()> {
+        self.globals.raw_set(&self.keys_name, keys)?;
+        self.globals.raw_set(&self.argv_name, args)
+    }
+
+    /// What the fiber is to do next.
+    pub(super) fn prepare(&self, job: Job) {
+        self.shared.is_loading.set(matches!(job, Job::Load(_)));
+        self.shared.is_resp3.set(false);
+        self.shared.failure.replace(None);
+        self.shared.reply.borrow_mut().clear();
+        self.job.replace(Some(job));
+    }
+
+    /// The fiber that does the job.
+    pub(super) fn set_fiber(&self, id: u64) {
+        self.shared.fiber.set(id);
+    }
+
+    /// Does the job; the reply and the failure are in `shared` afterwards.
+    pub(super) fn perform(&self) {
+        let Some(job) = self.job.take() else { return };
+        self.limit(SCRIPT_MEMORY_MAX);
+        let outcome = self.start(&job);
+        self.limit(0);
+        let result = match outcome {
+            Ok((true, value)) => self.write_reply(&value),
+            Ok((false, value)) => {
+                self.note_failure(&value);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = result {
+            let text = format!("ERR {}", Thrown::of(&error));
+            self.shared.failure.replace(Some(Failure { text, ..Failure::default() }));
+        }
+        if self.lua.used_memory() > SCRIPT_MEMORY_MAX / 4 {
+            // Garbage counts towards the limit; the next script shall not pay for this one. What
+            // fails here is a finalizer, of which there are none.
+            let _ = self.lua.gc_collect();
+        }
+    }
+
+    fn start(&self, job: &Job) -> mlua::Result<(bool, Value)> {
+        match job {
+            Job::Script(slot) => self.run.call(self.code.raw_get::<Function>(*slot)?),
+            Job::Function(slot, keys, args) => {
+                self.run.call((self.code.raw_get::<Function>(*slot)?, keys, args))
+            }
+            Job::Load(slot) => match &self.load {
+                Some(load) => load.call(self.code.raw_get::<Function>(*slot)?),
+                None => Ok((false, Value::Nil)),
+            },
+        }
+    }
+
+    /// How many bytes the state may hold from now on; 0 is no limit. While there is none, values
+    /// can be made without Lua's guard against running out of memory.
+    fn limit(&self, bytes: usize) {
+        // Only a state with an allocator of its own refuses, and this is none.
+        let _ = self.lua.set_memory_limit(bytes);
+    }
+
+    fn write_reply(&self, value: &Value) -> mlua::Result<()> {
+        let shared = &self.shared;
+        let mut output = shared.reply.borrow_mut();
+        output.clear();
+        let mut reply = Reply::new(&mut output, shared.dialect.get());
+        let mut encoder =
+            Encoder { fields: &self.fields, is_resp3_script: shared.is_resp3.get(), failure: None };
+        encoder.value(value, 0, &mut reply)?;
+        shared.failure.replace(encoder.failure);
+        Ok(())
+    }
+
+    /// Completes what the message handler has noted, or takes its place when it was not asked.
+    fn note_failure(&self, value: &Value) {
+        self.shared.reply.borrow_mut().clear();
+        let mut failure = self.shared.failure.borrow_mut();
+        if failure.is_none() {
+            let text = match value {
+                Value::String(text) => text.to_string_lossy(),
+                Value::Error(error) => Thrown::of(error).to_string(),
+                _ => "error in error handling".to_owned(),
+            };
+            *failure = Some(Failure { text: format!("ERR {text}"), ..Failure::default() });
+        }
+    }
+}

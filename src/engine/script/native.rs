@@ -1,0 +1,357 @@
+//! The Rust functions behind the prelude.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use mlua::{ChunkMode, Function, Lua, Table, Value};
+use sha1::{Digest, Sha1};
+
+use crate::base::limits::SCRIPT_MEMORY_MAX;
+use crate::engine::REDIS_VERSION;
+
+use super::convert::{Decoder, Fields};
+use super::fiber::Event;
+use super::flags::ScriptFlags;
+use super::library::{bits, json, msgpack, packed};
+use super::shared::{Failure, Registration, Shared};
+use super::thrown::{Thrown, bad_argument, fail, position, script_frame};
+use super::{bridge, random::Random};
+
+/// The environment of scripts in Lua's registry.
+pub(super) const ENVIRONMENT: &str = "environment";
+
+/// Everything that the prelude is given.
+pub(super) fn table(
+    lua: &Lua,
+    shared: &Rc<Shared>,
+    fields: &Rc<Fields>,
+    code: &Table,
+) -> mlua::Result<Table> {
+    let table = lua.create_table()?;
+    table.raw_set("string_bytes_max", SCRIPT_MEMORY_MAX)?;
+    add_errors(lua, &table, shared, fields)?;
+    add_code(lua, &table)?;
+    add_random(lua, &table)?;
+    table
+        .raw_set("forward", lua.create_function(|lua, f: Function| bridge::forwarder(lua, &f))?)?;
+    table.raw_set("catcher", lua.create_function(|lua, f: Function| bridge::catcher(lua, &f))?)?;
+    table.raw_set("guard", bridge::guard(lua)?)?;
+    table.raw_set("unpack", bridge::unpacker(lua)?)?;
+    table.raw_set("redis", redis(lua, shared, fields)?)?;
+    table.raw_set("register", register(lua, shared, code)?)?;
+    table.raw_set("bit", bits::table(lua)?)?;
+    table.raw_set("cjson", json::table(lua)?)?;
+    table.raw_set("cmsgpack", msgpack::table(lua)?)?;
+    table.raw_set("struct", packed::table(lua)?)?;
+    Ok(table)
+}
+
+/// Errors: what becomes of them when they are caught, and when they are not.
+fn add_errors(
+    lua: &Lua,
+    table: &Table,
+    shared: &Rc<Shared>,
+    fields: &Rc<Fields>,
+) -> mlua::Result<()> {
+    let names = Rc::clone(fields);
+    table.raw_set(
+        "plain",
+        lua.create_function(move |lua, value: Value| {
+            let Value::Error(error) = &value else { return Ok(value) };
+            match Thrown::of(error) {
+                Thrown::Text(text) => lua.create_string(&*text).map(Value::String),
+                Thrown::Reply(text) => {
+                    let table = lua.create_table()?;
+                    table.raw_set(&names.err, &*text)?;
+                    table.raw_set(&names.counted, true)?;
+                    Ok(Value::Table(table))
+                }
+                fatal @ Thrown::Fatal(_) => fatal.raise(),
+            }
+        })?,
+    )?;
+    table.raw_set(
+        "is_fatal",
+        lua.create_function(|_, value: Value| {
+            Ok(matches!(&value, Value::Error(error) if matches!(Thrown::of(error), Thrown::Fatal(_))))
+        })?,
+    )?;
+    table.raw_set(
+        "position",
+        lua.create_function(|lua, level: usize| Ok(position(lua, level.min(20))))?,
+    )?;
+    table.raw_set(
+        "fail",
+        lua.create_function(|_, text: mlua::String| -> mlua::Result<()> {
+            Thrown::Reply(text.to_string_lossy().into()).raise()
+        })?,
+    )?;
+    let (shared, names) = (Rc::clone(shared), Rc::clone(fields));
+    table.raw_set(
+        "blame",
+        lua.create_function(move |lua, value: Value| {
+            let (text, is_counted) = describe(&value, &names)?;
+            let place = script_frame(lua, 1).map(|(source, _, line)| (source, line));
+            shared.failure.replace(Some(Failure { text, place, is_counted }));
+            Ok(())
+        })?,
+    )
+}
+
+/// The error reply that an uncaught error becomes, and whether it has been counted.
+fn describe(value: &Value, fields: &Fields) -> mlua::Result<(String, bool)> {
+    Ok(match value {
+        Value::Table(table) => {
+            let is_counted = matches!(table.raw_get(&fields.counted)?, Value::Boolean(true));
+            match table.raw_get::<Value>(&fields.err)? {
+                Value::String(text) => (text.to_string_lossy(), is_counted),
+                _ => ("ERR unknown error".to_owned(), is_counted),
+            }
+        }
+        Value::Error(error) => match Thrown::of(error) {
+            Thrown::Reply(text) => (text.into(), true),
+            Thrown::Text(text) => (format!("ERR {text}"), false),
+            Thrown::Fatal(text) => (format!("ERR {text}"), false),
+        },
+        Value::String(text) => (format!("ERR {}", text.to_string_lossy()), false),
+        Value::Nil => ("ERR nil".to_owned(), false),
+        Value::Boolean(yes) => (format!("ERR {yes}"), false),
+        Value::Integer(number) => (format!("ERR {number}"), false),
+        Value::Number(number) => (format!("ERR {number}"), false),
+        other => (format!("ERR {}", other.type_name()), false),
+    })
+}
+
+/// Compiles a text; what is wrong with it otherwise.
+pub(super) fn compile(
+    lua: &Lua,
+    code: &[u8],
+    name: &str,
+    environment: &Table,
+) -> Result<Function, String> {
+    if code.first() == Some(&0x1b) {
+        let shown = name.trim_start_matches(['@', '=']);
+        return Err(format!("{shown}:1: unexpected symbol near 'char(27)'"));
+    }
+    let chunk = lua.load(code).set_name(name).set_mode(ChunkMode::Text);
+    chunk.set_environment(environment.clone()).into_function().map_err(|error| match error {
+        mlua::Error::SyntaxError { message, .. } => message,
+        other => Thrown::of(&other).to_string(),
+    })
+}
+
+fn add_code(lua: &Lua, table: &Table) -> mlua::Result<()> {
+    table.raw_set(
+        "compile",
+        lua.create_function(|lua, (code, name): (mlua::String, mlua::String)| {
+            let name = name.to_string_lossy();
+            let name = name.split('\0').next().unwrap_or_default();
+            // Lua may free a chunk's name while it still needs it, unless somebody holds it.
+            let held = lua.create_string(name)?;
+            let environment: Table = lua.named_registry_value(ENVIRONMENT)?;
+            let compiled = compile(lua, &code.as_bytes(), name, &environment);
+            drop(held);
+            match compiled {
+                Ok(function) => Ok((Value::Function(function), Value::Nil)),
+                Err(text) => Ok((Value::Nil, Value::String(lua.create_string(text)?))),
+            }
+        })?,
+    )
+}
+
+fn add_random(lua: &Lua, table: &Table) -> mlua::Result<()> {
+    let random = Rc::new(Random::default());
+    let seeded = Rc::clone(&random);
+    table.raw_set(
+        "random",
+        lua.create_function(move |lua, (low, high, more): (Value, Value, Value)| {
+            let unit = random.unit();
+            if !more.is_nil() {
+                return fail(lua, "wrong number of arguments");
+            }
+            let number = |value: Value, at: usize| match lua.coerce_number(value)? {
+                Some(number) => Ok(number.trunc()),
+                None => bad_argument(lua, at, "random", "number expected"),
+            };
+            let (low, high, at) = match (low, high) {
+                (Value::Nil, Value::Nil) => return Ok(unit),
+                (high, Value::Nil) => (1.0, number(high, 1)?, 1),
+                (low, high) => (number(low, 1)?, number(high, 2)?, 2),
+            };
+            if low.is_nan() || high.is_nan() || low > high {
+                return bad_argument(lua, at, "random", "interval is empty");
+            }
+            Ok((unit * (high - low + 1.0)).floor() + low)
+        })?,
+    )?;
+    table.raw_set(
+        "randomseed",
+        lua.create_function(move |lua, seed: Value| {
+            let why = format!("number expected, got {}", super::thrown::type_name(&seed));
+            match lua.coerce_number(seed)? {
+                Some(number) => seeded.seed(super::shared::truncated(number)),
+                None => return bad_argument(lua, 1, "randomseed", &why),
+            }
+            Ok(())
+        })?,
+    )
+}
+
+/// `redis`, as far as it needs Rust.
+fn redis(lua: &Lua, shared: &Rc<Shared>, fields: &Rc<Fields>) -> mlua::Result<Table> {
+    let table = lua.create_table()?;
+    table.raw_set("REDIS_VERSION", REDIS_VERSION)?;
+    table.raw_set("REDIS_VERSION_NUM", version_number(REDIS_VERSION))?;
+    table.raw_set("SERVER_NAME", "ochre")?;
+    table.raw_set("SERVER_VERSION", REDIS_VERSION)?;
+    table.raw_set("SERVER_VERSION_NUM", version_number(REDIS_VERSION))?;
+    for (name, raises) in [("call", true), ("pcall", false)] {
+        let answer = answer(lua, shared, fields, raises)?;
+        table.raw_set(name, bridge::function(lua, shared, Event::Call, &answer)?)?;
+    }
+    let inquired = Rc::clone(shared);
+    let verdict = lua.create_function(move |_, ()| {
+        if let Some(refusal) = inquired.refusal() {
+            return Thrown::Reply(refusal.text().into()).raise();
+        }
+        match inquired.verdict.get() {
+            Some(verdict) => Ok(verdict),
+            None => {
+                Thrown::Reply("ERR Invalid command passed to redis.acl_check_cmd()".into()).raise()
+            }
+        }
+    })?;
+    table.raw_set("acl_check_cmd", bridge::function(lua, shared, Event::Inquire, &verdict)?)?;
+    table.raw_set(
+        "sha1hex",
+        lua.create_function(|_, text: Value| {
+            let bytes = match &text {
+                Value::String(text) => text.as_bytes().to_vec(),
+                Value::Integer(number) => number.to_string().into_bytes(),
+                Value::Number(number) => number.to_string().into_bytes(),
+                _ => Vec::new(),
+            };
+            Ok(crate::engine::digest::hex(&Sha1::digest(bytes)))
+        })?,
+    )?;
+    table.raw_set(
+        "log",
+        lua.create_function(|_, (level, text): (i64, mlua::String)| {
+            let text = text.to_string_lossy();
+            match level {
+                0 => tracing::trace!("{text}"),
+                1 => tracing::debug!("{text}"),
+                2 => tracing::info!("{text}"),
+                _ => tracing::warn!("{text}"),
+            }
+            Ok(())
+        })?,
+    )?;
+    let spoken = Rc::clone(shared);
+    table.raw_set(
+        "setresp",
+        lua.create_function(move |_, is_resp3: bool| {
+            spoken.is_resp3.set(is_resp3);
+            Ok(())
+        })?,
+    )?;
+    Ok(table)
+}
+
+/// `0x00MMmmpp`.
+fn version_number(version: &str) -> u32 {
+    version.split('.').fold(0, |number, part| (number << 8) | part.parse::<u32>().unwrap_or(0))
+}
+
+/// What a call of a command comes to, when the engine has run it.
+fn answer(
+    lua: &Lua,
+    shared: &Rc<Shared>,
+    fields: &Rc<Fields>,
+    raises: bool,
+) -> mlua::Result<Function> {
+    let (shared, fields) = (Rc::clone(shared), Rc::clone(fields));
+    lua.create_function(move |lua, ()| {
+        if let Some(refusal) = shared.refusal() {
+            if raises {
+                return Thrown::Reply(refusal.text().into()).raise();
+            }
+            let table = lua.create_table()?;
+            table.raw_set(&fields.err, refusal.text())?;
+            return Ok(Value::Table(table));
+        }
+        let output = shared.reply.borrow();
+        let joined;
+        let bytes = if let Some(bytes) = output.as_plain() {
+            bytes
+        } else {
+            joined = output.slices().collect::<Vec<_>>().concat();
+            &joined
+        };
+        if raises && bytes.first() == Some(&b'-') {
+            let text = String::from_utf8_lossy(&bytes[1..]);
+            return Thrown::Reply(text.trim_end().into()).raise();
+        }
+        unlimited(lua, || Decoder { lua, fields: &fields, bytes, at: 0 }.value())
+    })
+}
+
+/// Makes values without Lua's guard against running out of memory; whether it has is found out
+/// afterwards.
+pub(super) fn unlimited<T>(lua: &Lua, make: impl FnOnce() -> mlua::Result<T>) -> mlua::Result<T> {
+    let limit = lua.set_memory_limit(0)?;
+    let made = make();
+    lua.set_memory_limit(limit)?;
+    if limit != 0 && lua.used_memory() > limit {
+        return Err(mlua::Error::MemoryError(String::new()));
+    }
+    made
+}
+
+/// `redis.register_function` behind its checks of arguments.
+fn register(lua: &Lua, shared: &Rc<Shared>, code: &Table) -> mlua::Result<Function> {
+    let (shared, code) = (Rc::clone(shared), code.clone());
+    let slots = Cell::new(0_usize);
+    lua.create_function(
+        move |_, (name, callback, names, text): (mlua::String, Function, Value, Value)| {
+            let error = |text: &str| Thrown::Reply(text.into()).raise();
+            if !shared.is_loading.get() {
+                return error(
+                    "ERR redis.register_function can only be called on FUNCTION LOAD command",
+                );
+            }
+            let name = name.to_string_lossy();
+            if !super::functions::is_name(name.as_bytes()) {
+                return error(super::functions::BAD_NAME);
+            }
+            let mut flags = ScriptFlags::default();
+            if let Value::Table(names) = names {
+                for index in 1..=names.raw_len() {
+                    let flag = match names.raw_get::<Value>(index)? {
+                        Value::String(name) => ScriptFlags::named(&name.as_bytes()),
+                        _ => None,
+                    };
+                    let Some(flag) = flag else { return error("ERR unknown flag given") };
+                    flags.add(flag);
+                }
+            }
+            let description = match text {
+                Value::String(text) => Some(text.as_bytes().to_vec().into()),
+                _ => None,
+            };
+            let mut known = shared.registrations.borrow_mut();
+            if known.iter().any(|known| known.name.eq_ignore_ascii_case(&name)) {
+                return error("ERR Function already exists in the library");
+            }
+            // Functions live beyond the slots of compiled code, which are given out one by one.
+            slots.set(slots.get() + 1);
+            let slot = FUNCTION_SLOTS + slots.get();
+            code.raw_set(slot, callback)?;
+            known.push(Registration { name: name.into(), slot, flags, description });
+            Ok(())
+        },
+    )
+}
+
+/// Where the slots of functions begin.
+const FUNCTION_SLOTS: usize = 1 << 40;
