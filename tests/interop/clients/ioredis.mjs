@@ -1,6 +1,8 @@
 // ioredis against a server: node ioredis.mjs PORT DIALECT
 import assert from "node:assert/strict";
+import { FlowProducer, Queue, QueueEvents, Worker } from "bullmq";
 import { Redis } from "ioredis";
+import Redlock from "redlock";
 import { run } from "./cases.mjs";
 
 const port = Number(process.argv[2]);
@@ -72,6 +74,49 @@ await run({
     assert.equal(await c.double("half"), 42);
     await c.quit();
   },
+  async "a lock of Redlock"() {
+    const c = open();
+    const redlock = new Redlock([c], { retryCount: 0 });
+    const lock = await redlock.lock("lock", 5000);
+    await assert.rejects(redlock.lock("lock", 5000));
+    await lock.extend(5000);
+    await lock.unlock();
+    await (await redlock.lock("lock", 1000)).unlock();
+    await c.quit();
+  },
+  async "queues of BullMQ"() {
+    const connection = { host: "127.0.0.1", port, maxRetriesPerRequest: null };
+    const queue = new Queue("interop", { connection });
+    await queue.obliterate({ force: true });
+    const seen = [];
+    const worker = new Worker("interop", async (job) => {
+      seen.push(job.name);
+      if (job.name === "fails") throw new Error("as it should");
+      return job.data.n * 2;
+    }, { connection });
+    const events = new QueueEvents("interop", { connection });
+    await events.waitUntilReady();
+    const now = await queue.add("now", { n: 21 });
+    const later = await queue.add("later", { n: 1 }, { delay: 300 });
+    const first = await queue.add("first", { n: 2 }, { priority: 1 });
+    const fails = await queue.add("fails", {}, { attempts: 2, backoff: 50 });
+    assert.equal(await now.waitUntilFinished(events), 42);
+    assert.equal(await first.waitUntilFinished(events), 4);
+    assert.equal(await later.waitUntilFinished(events), 2);
+    await assert.rejects(fails.waitUntilFinished(events), /as it should/);
+    assert.equal(seen.filter((name) => name === "fails").length, 2);
+    const flow = new FlowProducer({ connection });
+    const tree = await flow.add({
+      name: "parent", queueName: "interop", data: { n: 5 },
+      children: [{ name: "child", queueName: "interop", data: { n: 6 } }],
+    });
+    assert.equal(await tree.job.waitUntilFinished(events), 10);
+    assert.deepEqual(Object.values(await tree.job.getChildrenValues()), [12]);
+    const counts = await queue.getJobCounts();
+    assert.equal(counts.completed, 5);
+    assert.equal(counts.failed, 1);
+    for (const part of [worker, events, queue, flow]) await part.close();
+  },
   async messages() {
     const listener = open();
     await listener.subscribe("news");
@@ -130,5 +175,6 @@ await run({
     await listener.quit();
     await c.quit();
   },
-}, { transactions: ["multi"], scripts: ["evalsha"], messages: ["subscribe"], "patterns and shards": ["ssubscribe"],
+}, { transactions: ["multi"], scripts: ["evalsha"], "a lock of Redlock": ["evalsha"],
+  "queues of BullMQ": ["evalsha", "hset", "zadd", "xadd", "bzpopmin", "lpush", "sadd"], messages: ["subscribe"], "patterns and shards": ["ssubscribe"],
   "subscriptions outlive a lost connection": ["subscribe"], "keyspace notifications": ["subscribe"] });

@@ -192,6 +192,49 @@ def locks():
     assert r.lock("lock", timeout=5).acquire(blocking=False)
 
 
+def scripts():
+    r = connect()
+    r.script_flush()
+    double = r.register_script("return redis.call('GET', KEYS[1]) * tonumber(ARGV[1])")
+    r.set("half", 21)
+    assert double(keys=["half"], args=[2]) == 42
+    assert r.script_exists(double.sha, "0" * 40) == [True, False]
+    pipe = r.pipeline()
+    pipe.incr("half")
+    double(keys=["half"], args=[3], client=pipe)
+    assert pipe.execute() == [22, 66]
+    try:
+        r.eval("return redis.call('INCR')", 0)
+    except redis.ResponseError as error:
+        assert "Wrong number of args calling Redis command from script" in str(error), error
+    else:
+        raise AssertionError("an error inside was not raised")
+
+
+def functions():
+    r = connect()
+    r.function_flush()
+    code = "#!lua name=interop\nredis.register_function('twice', function(k, a) return a[1] * 2 end)"
+    assert r.function_load(code) == "interop"
+    assert r.fcall("twice", 0, 21) == 42
+    dump = connect(decode_responses=False).function_dump()
+    assert r.function_delete("interop")
+    assert r.function_restore(dump) and r.fcall("twice", 0, 4) == 8
+
+
+def rate_limits():
+    from limits import parse, storage, strategies
+
+    connect().flushdb()
+    store = storage.storage_from_string(f"redis://127.0.0.1:{PORT}")
+    for kind in (strategies.FixedWindowRateLimiter, strategies.MovingWindowRateLimiter):
+        limiter = kind(store)
+        limit = parse("3/minute")
+        hits = [limiter.hit(limit, kind.__name__) for _ in range(5)]
+        assert hits == [True] * 3 + [False] * 2, hits
+        assert limiter.get_window_stats(limit, kind.__name__).remaining == 0
+
+
 def messages():
     r = connect()
     listener = r.pubsub()
@@ -268,7 +311,8 @@ def asyncio_client():
 CASES = [
     (strings, []), (bits, []), (keys, []), (expiry, []), (binary, []), (pipelines, []), (transactions, ["multi", "watch"]),
     (server, []), (errors, []), (reconnects, []), (threads, []), (urls_and_sockets, []), (passwords, []),
-    (locks, ["evalsha"]), (messages, ["subscribe"]),
+    (locks, ["evalsha"]), (scripts, ["evalsha"]), (functions, ["fcall"]), (rate_limits, ["evalsha", "lrange"]),
+    (messages, ["subscribe"]),
     (subscribers_in_threads, ["psubscribe"]), (client_side_caching, ["ssubscribe"]), (asyncio_client, []),
 ]  # fmt: skip
 
