@@ -5,6 +5,10 @@ pub mod hyperloglog;
 pub mod key;
 pub mod list;
 pub mod set;
+pub mod geo;
+pub mod key;
+pub mod list;
+pub mod sorted_set;
 pub mod string;
 
 #[cfg(test)]
@@ -36,6 +40,15 @@ pub const TABLES: &[&[Command<DataRun>]] = &[
     list::transfer::COMMANDS,
     list::read::COMMANDS,
     list::edit::COMMANDS,
+    sorted_set::add::COMMANDS,
+    sorted_set::read::COMMANDS,
+    sorted_set::range::COMMANDS,
+    sorted_set::remove::COMMANDS,
+    sorted_set::pop::COMMANDS,
+    sorted_set::algebra::COMMANDS,
+    sorted_set::scan::COMMANDS,
+    geo::place::COMMANDS,
+    geo::search::COMMANDS,
     key::basic::COMMANDS,
     key::place::COMMANDS,
     key::expire::COMMANDS,

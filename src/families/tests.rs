@@ -30,6 +30,39 @@ fn check_events(conversation: &[&str]) {
 }
 
 #[test]
+fn events_of_sorted_sets_are_those_of_redis() {
+    check_events(&[
+        "zadd z 1 a => new(z) zadd(z)",
+        "zadd z 1 a => nothing",
+        "zadd z 2 a 3 b => zadd(z)",
+        "zadd z nx 5 a => nothing",
+        "zadd none xx 5 a => nothing",
+        "zadd z incr 1 a => zincr(z)",
+        "zincrby z 1 a => zincr(z)",
+        "zincrby z 0 a => nothing",
+        "zrem z nosuch => nothing",
+        "zrem z b => zrem(z)",
+        "zunionstore u 2 z none => new(u) zunionstore(u)",
+        "zinterstore u 2 z none => del(u)",
+        "zinterstore u 2 z none => nothing",
+        "zdiffstore u 1 z => new(u) zdiffstore(u)",
+        "zrangestore u z 0 -1 => zrangestore(u)",
+        "zpopmin u => zpopmin(u) del(u)",
+        "zpopmax z 0 => nothing",
+        "zadd z 1 b 2 c 3 d 4 e 5 f => zadd(z)",
+        "zmpop 1 z max count 2 => zpopmax(z)",
+        "zremrangebyrank z 0 0 => zremrangebyrank(z)",
+        "zremrangebyscore z 9 10 => nothing",
+        "zremrangebyscore z 2 2 => zremrangebyscore(z)",
+        "zremrangebylex z - + => zremrangebylex(z) del(z)",
+        "geoadd g 13 38 a => new(g) zadd(g)",
+        "geosearchstore h g frommember a byradius 1 km => new(h) geosearchstore(h)",
+        "georadius g 13 38 1 km store h => georadiusstore(h)",
+        "georadius g 0 0 1 km store h => del(h)",
+    ]);
+}
+
+#[test]
 fn events_of_strings_are_those_of_redis() {
     check_events(&[
         "flushall => nothing",

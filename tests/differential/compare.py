@@ -10,8 +10,8 @@ from dataclasses import dataclass
 TTL_SLACK = {"TTL": 1, "PTTL": 2500, "EXPIRETIME": 1, "PEXPIRETIME": 2500}
 # Commands of which only the reply's type is compared (their content is the server's own).
 SHAPE_ONLY = {
-    "RANDOMKEY", "COMMAND", "COMMAND COUNT", "COMMAND LIST", "TIME", "CLIENT ID", "MEMORY USAGE", "MEMORY DOCTOR", "MEMORY STATS", "LOLWUT", "INFO", "CLIENT INFO",
-    "CLIENT LIST", "SLOWLOG GET", "LATENCY LATEST", "LATENCY DOCTOR", "LATENCY HISTOGRAM", "DEBUG JMAP", "SRANDMEMBER",
+    "RANDOMKEY", "SRANDMEMBER", "ZRANDMEMBER", "HRANDFIELD", "COMMAND", "COMMAND COUNT", "COMMAND LIST", "TIME", "CLIENT ID", "MEMORY USAGE", "MEMORY DOCTOR", "MEMORY STATS", "LOLWUT", "INFO", "CLIENT INFO",
+    "CLIENT LIST", "SLOWLOG GET", "LATENCY LATEST", "LATENCY DOCTOR", "LATENCY HISTOGRAM", "DEBUG JMAP",
 }  # fmt: skip
 UNORDERED = {"KEYS", "CONFIG GET", "ACL CAT", "SMEMBERS", "SPOP", "SINTER", "SUNION", "SDIFF"}
 # Redis copies arguments into errors as C strings, which end at the first NUL.
@@ -60,8 +60,10 @@ def same(words, a, b):
         return shape(a) == shape(b)
     if name in UNORDERED or full in UNORDERED:
         return a[0] == b[0] and ordered(a) == ordered(b)
-    if name in ("SCAN", "SSCAN"):
+    if name == "SCAN":
         return same_scan(words, a, b)
+    if name in ("SSCAN", "HSCAN", "ZSCAN") and a[0] == b[0] == "array":
+        return same_scan(words[1:], a, b)
     if name == "HELLO":
         return same_hello(a, b)
     if full == "COMMAND INFO":

@@ -64,6 +64,81 @@ FAMILIES = {
         BITFIELD key (GET bittype bitoffset|SET bittype bitoffset number|INCRBY bittype bitoffset number|OVERFLOW (WRAP|SAT|FAIL))...
         BITFIELD_RO key (GET bittype bitoffset)...
     """,
+    "sorted_sets": """
+        ZADD zkey (score member)...
+        ZADD zkey {[NX|XX] [GT|LT] [CH]} (score member)...
+        ZADD zkey {[NX] [XX] [GT] [LT] [CH] [INCR]} score member
+        ZINCRBY zkey score member
+        ZREM zkey member...
+        ZCARD zkey
+        ZSCORE zkey member
+        ZMSCORE zkey member...
+        ZRANK zkey member [WITHSCORE]
+        ZREVRANK zkey member [WITHSCORE]
+        ZCOUNT zkey bound bound
+        ZLEXCOUNT lkey lex lex
+        ZADD lkey (0 member)...
+        ZREM lkey member...
+        ZRANGE zkey index index {[REV] [WITHSCORES]}
+        ZRANGE zkey bound bound {BYSCORE [REV] [WITHSCORES] [LIMIT smallint smallint]}
+        ZRANGE lkey lex lex {BYLEX [REV] [LIMIT smallint smallint]}
+        ZRANGE zkey index index {[REV] [WITHSCORES] [BYSCORE|BYLEX] [LIMIT smallint smallint]}
+        ZRANGESTORE zkey zkey index index [REV]
+        ZRANGESTORE zkey zkey bound bound {BYSCORE [REV] [LIMIT smallint smallint]}
+        ZRANGESTORE lkey lkey lex lex {BYLEX [REV] [LIMIT smallint smallint]}
+        ZREVRANGE zkey index index [WITHSCORES]
+        ZRANGEBYSCORE zkey bound bound {[WITHSCORES] [LIMIT smallint smallint]}
+        ZREVRANGEBYSCORE zkey bound bound {[WITHSCORES] [LIMIT smallint smallint]}
+        ZRANGEBYLEX lkey lex lex [LIMIT smallint smallint]
+        ZREVRANGEBYLEX lkey lex lex [LIMIT smallint smallint]
+        ZREMRANGEBYRANK zkey index index
+        ZREMRANGEBYSCORE zkey bound bound
+        ZREMRANGEBYLEX lkey lex lex
+        ZPOPMIN zkey [smallint]
+        ZPOPMAX zkey [smallint]
+        ZMPOP (1 zkey|2 zkey zkey|small zkey) MIN|MAX [COUNT smallint]
+        BZPOPMIN zkey bigset soon
+        BZPOPMAX zkey bigset soon
+        BZMPOP soon 2 zkey bigset MIN|MAX [COUNT smallint]
+        ZRANDMEMBER zone
+        ZRANDMEMBER zone (1|-3|0|x) [WITHSCORES]
+        ZSCAN zkey 0 {[MATCH pattern] [COUNT big]}
+        ZUNION (1 zkey|2 zkey zkey|3 zkey key zkey|small zkey) {[WEIGHTS score score] [AGGREGATE (SUM|MIN|MAX)] [WITHSCORES]}
+        ZINTER (1 zkey|2 zkey zkey|3 zkey key zkey|small zkey) {[WEIGHTS score score] [AGGREGATE (SUM|MIN|MAX)] [WITHSCORES]}
+        ZDIFF (1 zkey|2 zkey zkey|3 zkey key zkey|small zkey) [WITHSCORES]
+        ZUNIONSTORE zkey (1 zkey|2 zkey zkey|small zkey) {[WEIGHTS score score] [AGGREGATE (SUM|MIN|MAX)]}
+        ZINTERSTORE zkey (1 zkey|2 zkey zkey|small zkey) {[WEIGHTS score score] [AGGREGATE (SUM|MIN|MAX)]}
+        ZDIFFSTORE zkey (1 zkey|2 zkey zkey|small zkey)
+        ZINTERCARD (1 zkey|2 zkey zkey|small zkey) [LIMIT small]
+        ZADD zone 1 only
+        ZADD bigset (score bigmember)... (score bigmember)... (score bigmember)...
+        ZINCRBY bigset score bigmember
+        ZREM bigset bigmember...
+        ZRANK bigset bigmember [WITHSCORE]
+        ZRANGE bigset bound bound {BYSCORE [REV] [WITHSCORES] LIMIT smallint smallint}
+        ZRANGE bigset index index {[REV] [WITHSCORES]}
+        ZREMRANGEBYRANK bigset index index
+        ZPOPMIN bigset smallint
+        ZUNIONSTORE zkey 2 bigset zkey
+        OBJECT ENCODING zkey
+        OBJECT ENCODING bigset
+        DEL zkey
+    """,
+    "geo": """
+        GEOADD gkey {[NX|XX] [CH]} (lon lat place)...
+        GEOPOS gkey place...
+        GEODIST gkey place place [unit]
+        GEOHASH gkey place...
+        GEOSEARCH gkey {(FROMLONLAT lon lat|FROMMEMBER place) (BYRADIUS length unit|BYBOX length length unit) ASC|DESC [COUNT small] [WITHDIST] [WITHHASH] [WITHCOORD]}
+        GEOSEARCH gkey {(FROMLONLAT lon lat|FROMMEMBER place) (BYRADIUS length unit|BYBOX length length unit) [COUNT small [ANY]] [WITHDIST] [WITHHASH] [WITHCOORD]}
+        GEOSEARCHSTORE gkey gkey {(FROMLONLAT lon lat|FROMMEMBER place) (BYRADIUS length unit|BYBOX length length unit) [COUNT small]}
+        GEOSEARCHSTORE zkey gkey {(FROMLONLAT lon lat|FROMMEMBER place) (BYRADIUS length unit|BYBOX length length unit) [COUNT small] STOREDIST}
+        GEORADIUS gkey lon lat length unit {[ASC|DESC] [COUNT small [ANY]] [WITHDIST] [WITHHASH] [WITHCOORD] [STORE gkey]}
+        GEORADIUS_RO gkey lon lat length unit {[ASC|DESC] [COUNT small] [WITHDIST]}
+        GEORADIUSBYMEMBER gkey place length unit {[ASC|DESC] [COUNT small] [WITHDIST] [STOREDIST zkey]}
+        GEORADIUSBYMEMBER_RO gkey place length unit {[COUNT small [ANY]] [WITHHASH]}
+        ZREM gkey place
+    """,
     "keys": """
         DEL key...
         UNLINK key...
@@ -203,7 +278,7 @@ FAMILIES = {
 }
 
 # Commands whose own arguments a mutation could turn into harm (sizes, sleeps, closing).
-FRAGILE = {"WAIT", "LSET", "BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP", "SETBIT", "SETRANGE", "BITFIELD", "DEBUG", "CLIENT", "CONFIG", "HELLO", "AUTH", "RESET"}
+FRAGILE = {"WAIT", "LSET", "BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP", "SETBIT", "SETRANGE", "BITFIELD", "DEBUG", "CLIENT", "CONFIG", "HELLO", "AUTH", "RESET", "BZPOPMIN", "BZPOPMAX", "BZMPOP"}
 
 ODD = [
     b"", b"-1", b"0", b"1", b"2", b"9223372036854775807", b"-9223372036854775808", b"9223372036854775808",
@@ -329,6 +404,71 @@ class Draw:
     def d_big(self):
         return self.rng.choice(["1000", "1000", "10000", "0", "-1", "x"])
 
+    def d_zkey(self):
+        return f"k{self.rng.randrange(3)}" if self.rng.random() < 0.9 else self.d_key()
+
+    def d_lkey(self):
+        # Apart from all other commands: where scores differ, ranges by bytes are not specified.
+        return f"lex{self.rng.randrange(2)}"
+
+    def d_soon(self):
+        return "0.001"
+
+    def d_bigset(self):
+        return "k5"
+
+    def d_zone(self):
+        return "k6"
+
+    def d_gkey(self):
+        return f"k{self.rng.randrange(7, 10)}"
+
+    def d_score(self):
+        pick = self.rng.random()
+        if pick < 0.6:
+            return str(self.rng.randint(-5, 5))
+        if pick < 0.8:
+            return f"{self.rng.uniform(-10, 10):.{self.rng.randrange(1, 4)}f}"
+        if pick < 0.9:
+            return self.rng.choice(["inf", "-inf", "+inf", "-0", "1e20", "5e-324", "1e300", "9007199254740993"])
+        return self.d_float()
+
+    def d_member(self):
+        pick = self.rng.random()
+        if pick < 0.05:
+            return "m" * self.rng.choice([63, 64, 65])
+        return self.rng.choice("abcdefgh") if pick < 0.6 else str(self.rng.randrange(40))
+
+    def d_bigmember(self):
+        return f"member:{self.rng.randrange(600)}"
+
+    def d_bound(self):
+        return self.rng.choice(["", "", "", "("]) + self.rng.choice([self.d_score(), self.d_score(), "-inf", "+inf"])
+
+    def d_lex(self):
+        pick = self.rng.random()
+        if pick < 0.3:
+            return self.rng.choice("-+")
+        return self.rng.choice(["[", "(", "[", "(", "", "x"] if pick < 0.4 else "[(") + self.d_member()
+
+    def d_smallint(self):
+        return self.rng.choice(["0", "1", "2", "3", "5", "10", "-1", "-2", "x"])
+
+    def d_lon(self):
+        return f"{self.rng.uniform(-180, 180):.6f}" if self.rng.random() < 0.3 else f"{self.rng.uniform(13, 16):.6f}"
+
+    def d_lat(self):
+        return f"{self.rng.uniform(-86, 86):.6f}" if self.rng.random() < 0.3 else f"{self.rng.uniform(36, 39):.6f}"
+
+    def d_place(self):
+        return f"place{self.rng.randrange(25)}"
+
+    def d_length(self):
+        return self.rng.choice(["1", "10", "50.5", "200", "1000", "5000", "20000", "0", "-1", "x"])
+
+    def d_unit(self):
+        return self.rng.choice(["m", "km", "mi", "ft", "KM", "parsec"])
+
     def d_db(self):
         return self.rng.choice(["0", "0", "1", "2", "15", "16", "-1", "x", "99999999999"])
 
@@ -423,7 +563,8 @@ class Stream:
         write(self.rng.choice(self.lines), draw, words)
         words = [w if isinstance(w, bytes) else w.encode() for w in words]
         name = words[0].decode("latin-1").upper()
-        if self.rng.random() < 0.08 and name not in FRAGILE:
+        keeps_scores = name == "ZADD" and words[1].startswith(b"lex")
+        if self.rng.random() < 0.08 and name not in FRAGILE and not keeps_scores:
             words = self.spoil(words)
         if self.rng.random() < 0.1:
             words[0] = words[0].lower()
