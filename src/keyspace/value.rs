@@ -205,7 +205,9 @@ macro_rules! collections {
                 }
             }
             fn memory_bytes(&self) -> usize {
-                self.estimated_bytes(0)
+                // Asked when a snapshot holds an old version back: to walk through all of a large
+                // value would take longer than the change.
+                self.estimated_bytes(HELD_SAMPLES)
             }
         }
 
@@ -255,6 +257,8 @@ pub(super) type KeyEntry = Entry<Value>;
 /// An entry of a database, borrowed.
 pub(super) type KeyRef<'a> = EntryRef<'a, Value>;
 
+/// Elements looked at for what a value takes that a snapshot holds back.
+const HELD_SAMPLES: usize = 5;
 /// Longer strings are `raw` to OBJECT ENCODING.
 const EMBSTR_MAX: usize = 44;
 /// Digits and sign of the longest 64-bit integer.
