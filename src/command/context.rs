@@ -137,6 +137,10 @@ pub struct EncodingLimits {
     pub stream_node_bytes: usize,
     /// `stream-node-max-entries`; 0 is no bound.
     pub stream_node_entries: usize,
+    /// `stream-idmp-duration`, seconds.
+    pub stream_idmp_duration_s: u64,
+    /// `stream-idmp-maxsize`.
+    pub stream_idmp_names: usize,
 }
 
 impl EncodingLimits {
@@ -165,6 +169,8 @@ impl Default for EncodingLimits {
             hll_sparse_bytes: 3000,
             stream_node_bytes: 4096,
             stream_node_entries: 100,
+            stream_idmp_duration_s: 100,
+            stream_idmp_names: 100,
         }
     }
 }

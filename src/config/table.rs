@@ -462,9 +462,9 @@ directives! {
     /// Most entries of a stream's node; 0 is no bound.
     stream_node_max_entries: u64 = 100, live("stream-node-max-entries");
     /// Seconds that a stream remembers the producers' ids of its entries.
-    stream_idmp_duration: u64 = 100, live("stream-idmp-duration").later("idempotent XADD");
+    stream_idmp_duration: u64 = 100, live("stream-idmp-duration");
     /// Ids that a stream remembers per producer.
-    stream_idmp_maxsize: u64 = 100, live("stream-idmp-maxsize").later("idempotent XADD");
+    stream_idmp_maxsize: u64 = 100, live("stream-idmp-maxsize");
     /// Elements of an array's slice, a power of two.
     array_slice_size: u32 = 4096, live("array-slice-size").later("arrays");
     /// Least elements of a slice that is kept sparse.

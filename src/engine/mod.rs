@@ -432,5 +432,7 @@ fn encoding_limits(config: &Config) -> EncodingLimits {
         hll_sparse_bytes: count(config.hll_sparse_max_bytes.0),
         stream_node_bytes: count(config.stream_node_max_bytes.0),
         stream_node_entries: count(config.stream_node_max_entries),
+        stream_idmp_duration_s: config.stream_idmp_duration,
+        stream_idmp_names: count(config.stream_idmp_maxsize),
     }
 }

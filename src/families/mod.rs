@@ -9,6 +9,7 @@ pub mod geo;
 pub mod key;
 pub mod list;
 pub mod sorted_set;
+pub mod stream;
 pub mod string;
 
 #[cfg(test)]
@@ -49,6 +50,16 @@ pub const TABLES: &[&[Command<DataRun>]] = &[
     sorted_set::scan::COMMANDS,
     geo::place::COMMANDS,
     geo::search::COMMANDS,
+    stream::add::COMMANDS,
+    stream::trim::COMMANDS,
+    stream::delete::COMMANDS,
+    stream::range::COMMANDS,
+    stream::read::COMMANDS,
+    stream::read_group::COMMANDS,
+    stream::group::COMMANDS,
+    stream::pending::COMMANDS,
+    stream::claim::COMMANDS,
+    stream::info::COMMANDS,
     key::basic::COMMANDS,
     key::place::COMMANDS,
     key::expire::COMMANDS,

@@ -63,6 +63,33 @@ fn events_of_sorted_sets_are_those_of_redis() {
 }
 
 #[test]
+fn events_of_streams_are_those_of_redis() {
+    check_events(&[
+        "xadd s 1-1 a 1 => new(s) xadd(s)",
+        "xadd s maxlen 1 1-2 a 1 => xadd(s) xtrim(s)",
+        "xgroup create s g 0 => xgroup-create(s)",
+        "xreadgroup group g c streams s > => xgroup-createconsumer(s)",
+        "xreadgroup group g c streams s 0 => nothing",
+        "xclaim s g d 0 1-2 => xgroup-createconsumer(s)",
+        "xautoclaim s g e 0 0 => xgroup-createconsumer(s)",
+        "xack s g 1-2 => nothing",
+        "xdel s 1-2 => xdel(s)",
+        "xgroup setid s g 0 => xgroup-setid(s)",
+        "xsetid s 9 => xsetid(s)",
+        "xgroup createconsumer s g z => xgroup-createconsumer(s)",
+        "xgroup delconsumer s g z => xgroup-delconsumer(s)",
+        "xgroup delconsumer s g nope => nothing",
+        "xgroup destroy s g => xgroup-destroy(s)",
+        "xgroup destroy s g => nothing",
+        "xgroup create t g 0 mkstream => new(t) xgroup-create(t)",
+        "xadd t 1 a 1 => xadd(t)",
+        "xtrim t maxlen 0 => xtrim(t)",
+        "xtrim t maxlen 0 => nothing",
+        "xadd t maxlen 0 2 a 1 => xadd(t) xtrim(t)",
+    ]);
+}
+
+#[test]
 fn events_of_strings_are_those_of_redis() {
     check_events(&[
         "flushall => nothing",

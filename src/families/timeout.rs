@@ -24,7 +24,6 @@ pub(super) fn in_seconds(word: &[u8], now: UnixMillis) -> Result<Option<UnixMill
 }
 
 /// The last moment of waiting for `word` milliseconds; 0 is for ever.
-#[allow(dead_code, reason = "streams wait by milliseconds")]
 pub(super) fn in_millis(word: &[u8], now: UnixMillis) -> Result<Option<UnixMillis>, ReplyError> {
     from_now(crate::base::number::parse_int(word).ok_or(NOT_INTEGER)?, now)
 }

@@ -75,6 +75,8 @@ pub enum Change {
     Did(Event, u64),
     /// Two events in this order, and how many units became dirty.
     Both(Event, Event, u64),
+    /// Something that no event tells and no watcher minds; how many units became dirty.
+    Quietly(u64),
 }
 
 /// An event of a key.

@@ -267,6 +267,7 @@ impl Ledger<'_> {
         match change {
             Change::None => {}
             Change::Did(event, units) => note(event, units),
+            Change::Quietly(units) => self.journal.add_dirty(units),
             Change::Both(first, second, units) => {
                 note(first, units);
                 note(second, 0);

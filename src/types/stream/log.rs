@@ -4,11 +4,12 @@
 //!   tree:  node | node | ... | node      tail: node       identifiers ascend throughout
 //! ```
 //!
-//! Adding touches the tail only. A full tail moves into the tree as a whole and is not added to
-//! again. A clone is O(1) but for the tail, which is copied.
+//! Adding touches the tail only. A full tail moves into the tree as a whole and is not added to. A clone is O(1) but for the tail, which is copied.
 //!
 //! 1. No node is empty: a node goes with its last entry.
 //! 2. Every identifier in the tree is below the tail's master.
+//! 3. Where there are entries there is a tail: if it goes, the last closed node is opened again, as
+//!    in Redis, where entries are always added to the last node.
 
 use super::id::Id;
 use super::node::{Entries, Entry, Fields, Node, NodeLimits};
@@ -232,14 +233,14 @@ impl Log {
             && tail.master() <= id
         {
             tail.delete(id);
-            self.tail.take_if(|tail| tail.is_empty());
+            if tail.is_empty() {
+                self.tail = self.tree.pop(End::Back);
+                self.closed -= usize::from(self.tail.is_some());
+            }
             return true;
         }
         let erase = |node: &mut Node, _: &mut Vec<Node>| {
             node.delete(id);
-            if !node.is_empty() {
-                node.tidy();
-            }
             node.is_empty()
         };
         if self.tree.edit_by(|master| *master <= id, (), erase) == Some(true) {
@@ -345,9 +346,6 @@ impl Log {
         }
         let trim = |node: &mut Node, _: usize, _: &mut Vec<Node>| {
             let deleted = node.delete_while(goes);
-            if !node.is_empty() {
-                node.tidy();
-            }
             (deleted, node.is_empty())
         };
         let (deleted, is_gone) = self.tree.edit(0, (), trim).unwrap_or_default();

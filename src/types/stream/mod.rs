@@ -14,7 +14,7 @@ pub mod idempotence;
 pub mod log;
 pub mod node;
 pub mod ordered;
-mod progress;
+pub mod progress;
 #[cfg(test)]
 mod tests;
 

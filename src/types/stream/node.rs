@@ -255,13 +255,6 @@ impl Node {
         self.pack.shrink();
     }
 
-    /// Drops deleted entries for good, if they are the larger part.
-    pub fn tidy(&mut self) {
-        if self.dead > self.live {
-            *self = self.rebuilt(self.entries());
-        }
-    }
-
     /// A node of some of its entries with the same master.
     fn rebuilt<'a>(&'a self, entries: impl Iterator<Item = Entry<'a>>) -> Self {
         let mut pack = ListPack::with_capacity(self.pack.byte_len() / 2);

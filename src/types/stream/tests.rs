@@ -10,7 +10,7 @@ use crate::structures::cow_tree::End;
 use crate::structures::cow_tree::Leaf;
 use crate::types::stream::Stream;
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
@@ -328,4 +328,31 @@ fn clones_go_on_by_themselves() {
     assert_eq!(before.group(b"g").unwrap().pending().len(), 50);
     assert_eq!((before.log().len(), stream.log().len()), (50, 49));
     assert!(before != stream && before == before.clone());
+}
+
+/// Small nodes, so that there are as many of them as in a stream of millions.
+#[test]
+fn a_clone_of_a_large_stream_costs_nothing_and_a_write_its_path() {
+    let limits = NodeLimits::of_directives(0, 5);
+    let mut stream = Stream::default();
+    stream.establish();
+    let log = &mut stream.body_mut().log;
+    for ms in 1..=250_000 {
+        log.add(Id::new(ms, 0), [&b"a"[..], b"b"].into_iter(), limits).unwrap();
+    }
+    let start = std::time::Instant::now();
+    let clones: Vec<Stream> = (0..1000).map(|_| stream.clone()).collect();
+    // A copy of 250,000 entries would take milliseconds; a thousand of them, seconds.
+    assert!(start.elapsed().as_millis() < 500);
+    let shared = |one: &Stream, other: &Stream| {
+        let addresses = |stream: &Stream| -> BTreeSet<*const Node> {
+            stream.log().nodes().map(std::ptr::from_ref).collect()
+        };
+        addresses(one).intersection(&addresses(other)).count()
+    };
+    assert!(stream.body_mut().log.delete(Id::new(125_000, 0)));
+    assert_eq!(stream.log().node_count(), 50_000);
+    // The open node is copied with every clone, the changed one by the write.
+    assert_eq!(shared(&clones[0], &stream), 49_998);
+    assert_eq!(clones[0].log().len(), 250_000);
 }
