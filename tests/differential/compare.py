@@ -25,7 +25,7 @@ READERS = {
     b"set": [["SMEMBERS"], ["OBJECT", "ENCODING"]],
     b"zset": [["ZRANGE", None, "0", "-1", "WITHSCORES"], ["OBJECT", "ENCODING"]],
     b"hash": [["HGETALL"], ["OBJECT", "ENCODING"]],
-    b"stream": [["XRANGE", None, "-", "+"]],
+    b"stream": [["XRANGE", None, "-", "+"], ["XINFO", "STREAM", None, "FULL", "COUNT", "0"]],
 }
 
 
@@ -60,6 +60,8 @@ def same(words, a, b):
         return shape(a) == shape(b)
     if name in UNORDERED or full in UNORDERED:
         return a[0] == b[0] and ordered(a) == ordered(b)
+    if name in ("XINFO", "XPENDING"):
+        return timeless(a, name) == timeless(b, name)
     if name == "SCAN":
         return same_scan(words, a, b)
     if name in ("SSCAN", "HSCAN", "ZSCAN") and a[0] == b[0] == "array":
@@ -120,6 +122,40 @@ def without_notes(reply):
     return (kind, [without_notes(item) for item in value])
 
 
+# What is about times, about Redis's radix tree, or newer than Redis 8.0.
+TIMES = {b"idle", b"inactive", b"seen-time", b"active-time"}
+BEYOND = {
+    b"radix-tree-nodes", b"idmp-duration", b"idmp-maxsize", b"pids-tracked", b"iids-tracked", b"iids-added", b"iids-duplicates",
+    b"nacked-count",
+}  # fmt: skip
+MOMENT_MIN = 10**11
+
+
+def timeless(reply, name):
+    """What XINFO and XPENDING tell, without times: only whether there are any."""
+    kind, value = reply
+    if kind == "int" and value > MOMENT_MIN:
+        return (kind, "moment")
+    if kind == "map":
+        kind, value = "array", [item for pair in value for item in pair]
+    if kind != "array":
+        return reply
+    kept, at = [], 0
+    while at < len(value):
+        item, at = value[at], at + 1
+        word = item[1] if item[0] == "bulk" and at < len(value) and name == "XINFO" else None
+        if word in BEYOND:
+            at += 1
+        elif word in TIMES:
+            kept += [item, value[at][1] >= 0]
+            at += 1
+        else:
+            kept.append(timeless(item, name))
+    if name == "XPENDING" and len(value) == 4 and value[2][0] == value[3][0] == "int":
+        kept[2] = "idle"
+    return (kind, kept)
+
+
 def same_scan(words, a, b):
     """A scan is compared when both went through in one call; cursors are the server's own."""
     if a[0] != "array" or b[0] != "array":
@@ -143,11 +179,17 @@ def same_look(a, b):
     if len(a[1]) != len(b[1]):
         return False
     for (_, one), (_, other) in zip(a[1], b[1]):
-        if [ordered(r) for r in one[:-1]] != [ordered(r) for r in other[:-1]]:
+        if [ordered_look(r) for r in one[:-1]] != [ordered_look(r) for r in other[:-1]]:
             return False
         if not close(one[-1][1], other[-1][1], 2500):
             return False
     return True
+
+
+def ordered_look(reply):
+    if reply[0] in ("array", "map") and len(reply[1]) > 2 and reply[1][0] == ("bulk", b"length"):
+        return timeless(reply, "XINFO")
+    return ordered(reply)
 
 
 @dataclass

@@ -139,6 +139,41 @@ FAMILIES = {
         GEORADIUSBYMEMBER_RO gkey place length unit {[COUNT small [ANY]] [WITHHASH]}
         ZREM gkey place
     """,
+    "streams": """
+        XADD key newid (value value)...
+        XADD key newid f value
+        XADD key newid f value g value
+        XADD key {[NOMKSTREAM] [(MAXLEN [=|~] slen|MINID [=|~] sid) [LIMIT slen]]} newid f value
+        XLEN key
+        XDEL key sid...
+        XTRIM key (MAXLEN [=|~] slen|MINID [=|~] sid) [LIMIT slen]
+        XRANGE key idbound idbound [COUNT small]
+        XREVRANGE key idbound idbound [COUNT small]
+        XREAD {[COUNT small]} STREAMS key since
+        XREAD {[COUNT small]} STREAMS key key since since
+        XREAD [BLOCK 1] STREAMS key $
+        XSETID key newid [ENTRIESADDED slen] [MAXDELETEDID sid]
+        XGROUP CREATE key group (sid|$|0) {[MKSTREAM] [ENTRIESREAD (0|-1|x)]}
+        XGROUP CREATE key group (0|$) MKSTREAM
+        XGROUP SETID key group (sid|$) [ENTRIESREAD (0|-1|x)]
+        XGROUP CREATECONSUMER key group consumer
+        XGROUP DELCONSUMER key group consumer
+        XGROUP DESTROY key group
+        XREADGROUP GROUP group consumer {[COUNT small] [NOACK]} STREAMS key (>|sid)
+        XREADGROUP GROUP group consumer {[COUNT small] [NOACK]} STREAMS key >
+        XREADGROUP GROUP group consumer STREAMS key key (>|sid) (>|sid)
+        XACK key group sid...
+        XPENDING key group
+        XPENDING key group [IDLE (0|-1|9000000|x)] idbound idbound small [consumer]
+        XCLAIM key group consumer (0|0|9000000|x) sid... {[IDLE (0|9000000)] [TIME (0|-1)] [RETRYCOUNT small] [FORCE] [JUSTID] [LASTID sid]}
+        XAUTOCLAIM key group consumer (0|0|9000000|x) (0|idbound) {[COUNT small] [JUSTID]}
+        XINFO STREAM key [FULL [COUNT small]]
+        XINFO GROUPS key
+        XINFO CONSUMERS key group
+        XINFO other key
+        CONFIG SET stream-node-max-entries (2|5|100|0)
+        CONFIG SET stream-node-max-bytes (0|100|4096)
+    """,
     "keys": """
         DEL key...
         UNLINK key...
@@ -303,17 +338,6 @@ class Draw:
     def d_key(self):
         return f"k{self.rng.randrange(10)}"
 
-    def d_count(self):
-        return self.rng.choice(["1", "1", "2", "2", "3", "0", "-1", "x", "9"])
-
-    def d_member(self):
-        pick = self.rng.random()
-        if pick < 0.6:
-            return str(self.rng.randint(-20, 150))
-        if pick < 0.9:
-            return self.rng.choice("abcdefgh") * self.rng.choice([1, 1, 2, 30, 70])
-        return self.d_value()
-
     def d_value(self):
         pick = self.rng.random()
         if pick < 0.25:
@@ -471,6 +495,42 @@ class Draw:
 
     def d_db(self):
         return self.rng.choice(["0", "0", "1", "2", "15", "16", "-1", "x", "99999999999"])
+
+    def clock(self, step=0):
+        """Milliseconds of the streams' entries: they go on from command to command."""
+        self.rng.stream_clock = getattr(self.rng, "stream_clock", 0) + step
+        return self.rng.stream_clock
+
+    def d_newid(self):
+        now = self.clock(self.rng.randrange(3))
+        pick = self.rng.random()
+        if pick < 0.02:
+            return self.rng.choice(["18446744073709551615-18446744073709551615", "0-0", "-", "+", "x", "0", "1-", "007", "$"])
+        if pick < 0.3:
+            return f"{now}-*"
+        return f"{now}-{self.rng.randrange(4)}" if pick < 0.7 else str(now)
+
+    def d_sid(self):
+        if self.rng.random() < 0.04:
+            return self.rng.choice(["18446744073709551615-18446744073709551615", "0-0", "-", "+", "x", "1-*", ">"])
+        ms = max(0, self.clock() - int(self.rng.expovariate(0.05)))
+        return str(ms) if self.rng.random() < 0.4 else f"{ms}-{self.rng.randrange(4)}"
+
+    def d_idbound(self):
+        pick = self.rng.random()
+        return "-+"[int(pick * 4)] if pick < 0.5 else ("(" if pick < 0.7 else "") + self.d_sid()
+
+    def d_since(self):
+        return self.rng.choice(["0", "$", "+"]) if self.rng.random() < 0.3 else self.d_sid()
+
+    def d_slen(self):
+        return self.rng.choice(["-1", "x", "9223372036854775807"]) if self.rng.random() < 0.04 else str(self.rng.randrange(30))
+
+    def d_group(self):
+        return f"g{self.rng.randrange(3)}"
+
+    def d_consumer(self):
+        return f"c{self.rng.randrange(3)}"
 
     def d_type(self):
         return self.rng.choice(TYPES)
