@@ -4,7 +4,8 @@
 //!   tree:  node | node | ... | node      tail: node       identifiers ascend throughout
 //! ```
 //!
-//! Adding touches the tail only. A full tail moves into the tree as a whole and is not added to. A clone is O(1) but for the tail, which is copied.
+//! Adding touches the tail only. A full tail moves into the tree as a whole. A clone is O(1) but for
+//! the tail, which is copied.
 //!
 //! 1. No node is empty: a node goes with its last entry.
 //! 2. Every identifier in the tree is below the tail's master.
