@@ -1,14 +1,39 @@
 //! `ochre-server`: the command line, then the server.
 
-use std::ffi::OsString;
+#![allow(unsafe_code, reason = "the allocator's options are a symbol of C's")]
+
+use std::ffi::{OsString, c_char};
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use ochre::server::allocator::CountingAllocator;
+use ochre::server::allocator::{CountingAllocator, allow_huge_pages};
 use ochre::server::cli::{self, Outcome, Started};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
+
+/// A C string that never changes.
+#[repr(transparent)]
+struct Options(*const c_char);
+
+// SAFETY: it points to a constant.
+unsafe impl Sync for Options {}
+
+/// Options of the allocator, read before `main`: its memory may lie in huge pages, once the process
+/// allows it (see [`allow_huge_pages`]).
+// SAFETY: jemalloc declares a C string of this name for programs to define.
+#[unsafe(export_name = "malloc_conf")]
+static OPTIONS: Options = Options(c"thp:always".as_ptr());
+
+/// Runs before `main`, and before anything is allocated: an empty server is a small one.
+#[used]
+// SAFETY: functions in this section are called once, by one thread; this one calls the kernel only.
+#[unsafe(link_section = ".init_array")]
+static BEFORE_MAIN: extern "C" fn() = begin_small;
+
+extern "C" fn begin_small() {
+    allow_huge_pages(false);
+}
 
 fn main() -> ExitCode {
     let started = Started {

@@ -122,8 +122,9 @@ impl Engine {
     }
 
     /// Keeps a warm output buffer for the next batch.
+    #[inline]
     pub fn recycle(&mut self, mut output: Output) {
-        if self.spare_output.memory_bytes() < output.memory_bytes() {
+        if self.spare_output.capacity() < output.capacity() {
             output.clear();
             output.shrink(SPARE_OUTPUT_BYTES);
             self.spare_output = output;
@@ -404,6 +405,7 @@ impl Engine {
     }
 
     /// Counts a call that has been answered.
+    #[inline]
     pub(super) fn count_call(
         &mut self,
         key: ClientKey,

@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
     #[inline]
     fn find(&self, key: &[u8]) -> Option<KeyRef<'a>> {
         let hash = self.keyspace.hash_of(key);
-        let entry = self.database().table.find(hash, |entry| entry.key() == key)?;
+        let entry = self.database().table.find(hash, |entry| entry.has_key(key))?;
         (!is_dead(entry.deadline(), self.horizon)).then_some(entry)
     }
 

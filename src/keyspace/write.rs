@@ -129,7 +129,7 @@ impl Writer<'_> {
         let hash = self.keyspace.hash_of(key);
         let (now, expiry) = (self.now, self.keyspace.expiry);
         let Parts { table, epochs, ledger } = self.parts();
-        let slot = table.slot(epochs, hash, |entry| entry.key() == key);
+        let slot = table.slot(epochs, hash, |entry| entry.has_key(key));
         let is_ghost = match &slot {
             Slot::Occupied(slot) => is_dead(slot.get().deadline(), now) && expiry == Expiry::Own,
             Slot::Vacant(_) => false,

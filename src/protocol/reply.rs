@@ -61,6 +61,12 @@ impl Output {
             + self.shared.capacity() * size_of::<(usize, Blob)>()
     }
 
+    /// Bytes that can be said, by copy, without an allocation.
+    #[inline]
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// How many bulks are held by reference.
     pub fn shared_count(&self) -> usize {
         self.shared.len()
@@ -126,10 +132,13 @@ impl Output {
     }
 
     /// Forgets everything, keeping the allocation.
+    #[inline]
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.start = 0;
-        self.shared.clear();
+        if !self.shared.is_empty() {
+            self.shared.clear();
+        }
         self.shared_bytes = 0;
         self.front_sent = 0;
     }
@@ -218,7 +227,9 @@ impl Output {
             self.compact();
             self.bytes.shrink_to(keep);
         }
-        self.shared.shrink_to(0);
+        if self.shared.capacity() > 0 {
+            self.shared.shrink_to(0);
+        }
     }
 }
 
@@ -483,11 +494,14 @@ impl<'a> Reply<'a> {
     fn prefixed(&mut self, prefix: u8, number: impl itoa::Integer) {
         let mut digits = itoa::Buffer::new();
         let digits = digits.format(number).as_bytes();
-        let out = &mut self.out.bytes;
-        out.reserve(HEAD_LEN_MAX);
-        out.push(prefix);
-        out.extend_from_slice(digits);
-        out.extend_from_slice(b"\r\n");
+        // Put together first: one append instead of three.
+        let mut line = [0; HEAD_LEN_MAX];
+        line[0] = prefix;
+        let end = 1 + digits.len();
+        line[1..end].copy_from_slice(digits);
+        line[end] = b'\r';
+        line[end + 1] = b'\n';
+        self.out.bytes.extend_from_slice(&line[..end + 2]);
     }
 }
 

@@ -175,6 +175,7 @@ impl<T: Thin> CowTable<T> {
     }
 
     /// The entry with this hash that satisfies `is`.
+    #[inline]
     pub fn find<'t>(&'t self, hash: u64, is: impl Fn(T::View<'t>) -> bool) -> Option<T::View<'t>> {
         let edge = self.leaf(hash);
         if edge.is_none() {
@@ -236,6 +237,7 @@ impl<T: Thin> CowTable<T> {
     }
 
     /// The edge to the page for `hash`; none if the table is empty.
+    #[inline]
     fn leaf(&self, hash: u64) -> Edge {
         let mut edge = self.top;
         while edge.meta.is_node() {

@@ -281,6 +281,7 @@ pub(super) unsafe fn copy(edge: Edge, birth: u64) -> Edge {
 ///
 /// # Safety
 /// - The edge refers to a living page below which `hash` belongs.
+#[inline]
 pub(super) unsafe fn find(
     edge: Edge,
     hash: u64,
@@ -312,6 +313,7 @@ pub(super) unsafe fn find(
 
 /// # Safety
 /// - The edge refers to a living page with more than `bucket` buckets.
+#[inline]
 unsafe fn find_in_bucket(
     edge: Edge,
     bucket: usize,

@@ -284,6 +284,20 @@ impl<'a, V> EntryRef<'a, V> {
         self.bytes_at(shape.key_at(), shape.key_len)
     }
 
+    /// Whether this is the entry of `key`. Without a call for the usual lengths.
+    #[inline]
+    pub fn has_key(self, key: &[u8]) -> bool {
+        let own = self.key();
+        if own.len() != key.len() {
+            return false;
+        }
+        match own.len() {
+            8..=16 => ends::<8>(own) == ends(key),
+            17..=32 => ends::<16>(own) == ends(key),
+            _ => own == key,
+        }
+    }
+
     /// The value.
     #[inline]
     pub fn content(self) -> Content<'a, V> {
@@ -704,6 +718,12 @@ impl<V: Nested> Entry<V> {
             ptr::copy_nonoverlapping(inline.as_ptr(), self.byte(shape.value_at()), inline.len());
         }
     }
+}
+
+/// The first and the last `N` bytes, which may overlap.
+#[inline]
+fn ends<const N: usize>(bytes: &[u8]) -> (Option<&[u8; N]>, Option<&[u8; N]>) {
+    (bytes.first_chunk(), bytes.last_chunk())
 }
 
 fn word_flags(word: Word) -> u8 {
