@@ -1,13 +1,11 @@
 //! Data commands: one file per family, each with its table, its handlers and their tests.
 
 pub mod bit;
+pub mod geo;
 pub mod hyperloglog;
 pub mod key;
 pub mod list;
 pub mod set;
-pub mod geo;
-pub mod key;
-pub mod list;
 pub mod sorted_set;
 pub mod stream;
 pub mod string;
