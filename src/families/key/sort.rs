@@ -131,6 +131,16 @@ impl<'a> Wish<'a> {
         self.by.is_some_and(|by| !by.contains(&b'*'))
     }
 
+    /// Where a walk over `len` elements begins, and where it goes: what keeps its order is turned
+    /// round by DESC.
+    fn beginning(&self, len: usize) -> (usize, End) {
+        if self.descends && self.keeps_order() {
+            (len.saturating_sub(1), End::Front)
+        } else {
+            (0, End::Back)
+        }
+    }
+
     /// Which of `len` sorted elements are wanted.
     fn range(&self, len: usize) -> Range<usize> {
         let whole = i64::try_from(len).unwrap_or(i64::MAX);
@@ -257,7 +267,10 @@ fn sorted<'a>(
     type Items<'a> = Box<dyn Iterator<Item = Item<'a>> + 'a>;
     let (len, items): (usize, Items<'a>) = match reader.value(key) {
         None => return Ok(Vec::new()),
-        Some(ValueRef::List(list)) => (list.len(), Box::new(list.iter())),
+        Some(ValueRef::List(list)) => {
+            let (first, towards) = wish.beginning(list.len());
+            (list.len(), Box::new(list.iter_from(first, towards)))
+        }
         Some(ValueRef::Set(set)) => {
             // What is stored must not depend on how a table is laid out.
             if wish.keeps_order() && wish.store.is_some() {
@@ -266,11 +279,7 @@ fn sorted<'a>(
             (set.len(), Box::new(set.iter()))
         }
         Some(ValueRef::SortedSet(set)) => {
-            let (first, towards) = if wish.descends {
-                (set.len().saturating_sub(1), End::Front)
-            } else {
-                (0, End::Back)
-            };
+            let (first, towards) = wish.beginning(set.len());
             (set.len(), Box::new(set.iter_from(first, towards).map(|scored| scored.member)))
         }
         Some(_) => return Err(ReplyError::WrongType),
@@ -436,7 +445,7 @@ mod tests {
             r#"sort l by w_* get n_* get # => [nil "d" "Bob" "b" nil "c" "Ann" "a"]"#,
             r#"sort l by n_* alpha desc => ["b" "a" "c" "d"]"#,
             r#"sort l by nosort => ["a" "b" "c" "d"]"#,
-            r#"sort l by nosort desc limit 1 2 => ["b" "c"]"#,
+            r#"sort l by nosort desc limit 1 2 => ["c" "b"]"#,
             r#"sort l by nosort get x:*-> limit 0 1 => ["odd"]"#,
             "sort l by nosort get n_*->field limit 0 1 => [nil]",
             "sort l by nosort get constant limit 0 1 => [nil]",
