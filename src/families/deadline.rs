@@ -24,6 +24,17 @@ impl Clock {
     /// `PXAT`.
     pub(super) const UNIX_MILLIS: Self = Self { unit: 1, is_relative: false };
 
+    /// Reads `EX`, `PX`, `EXAT` or `PXAT`, if one of them is next.
+    pub(super) fn accept(args: &mut Args<'_>) -> Option<Self> {
+        const WORDS: [(&str, Clock); 4] = [
+            ("EX", Clock::SECONDS),
+            ("PX", Clock::MILLIS),
+            ("EXAT", Clock::UNIX_SECONDS),
+            ("PXAT", Clock::UNIX_MILLIS),
+        ];
+        WORDS.into_iter().find(|(word, _)| args.accept(word)).map(|(_, clock)| clock)
+    }
+
     /// The point in time; `None` when it can't be written in 64 bits of milliseconds.
     pub(super) fn at(self, number: i64, now: UnixMillis) -> Option<UnixMillis> {
         let base = if self.is_relative { now.0 } else { 0 };
@@ -51,21 +62,11 @@ impl<'a> Expiry<'a> {
         args: &mut Args<'a>,
         former: Option<Self>,
     ) -> Result<Option<Self>, ReplyError> {
-        const WORDS: [(&str, Clock); 4] = [
-            ("EX", Clock::SECONDS),
-            ("PX", Clock::MILLIS),
-            ("EXAT", Clock::UNIX_SECONDS),
-            ("PXAT", Clock::UNIX_MILLIS),
-        ];
-        for (word, clock) in WORDS {
-            if args.accept(word) {
-                if former.is_some_and(|former| former.clock != clock) {
-                    return Err(ReplyError::Syntax);
-                }
-                return Ok(Some(Self { clock, number: args.bytes()? }));
-            }
+        let Some(clock) = Clock::accept(args) else { return Ok(None) };
+        if former.is_some_and(|former| former.clock != clock) {
+            return Err(ReplyError::Syntax);
         }
-        Ok(None)
+        Ok(Some(Self { clock, number: args.bytes()? }))
     }
 
     /// The deadline; zero and negative numbers are refused in the name of `command`.

@@ -2,6 +2,7 @@
 
 pub mod bit;
 pub mod geo;
+pub mod hash;
 pub mod hyperloglog;
 pub mod key;
 pub mod list;
@@ -58,6 +59,12 @@ pub const TABLES: &[&[Command<DataRun>]] = &[
     stream::pending::COMMANDS,
     stream::claim::COMMANDS,
     stream::info::COMMANDS,
+    hash::set::COMMANDS,
+    hash::count::COMMANDS,
+    hash::read::COMMANDS,
+    hash::walk::COMMANDS,
+    hash::deadline::COMMANDS,
+    hash::timed::COMMANDS,
     key::basic::COMMANDS,
     key::place::COMMANDS,
     key::expire::COMMANDS,
