@@ -62,10 +62,8 @@ def same(words, a, b):
         return a[0] == b[0] and ordered(a) == ordered(b)
     if name in ("XINFO", "XPENDING"):
         return timeless(a, name) == timeless(b, name)
-    if name == "SCAN":
+    if name in ("SCAN", "SSCAN", "HSCAN", "ZSCAN") and a[0] == b[0] == "array":
         return same_scan(words, a, b)
-    if name in ("SSCAN", "HSCAN", "ZSCAN") and a[0] == b[0] == "array":
-        return same_scan(words[1:], a, b)
     if name == "HELLO":
         return same_hello(a, b)
     if full == "COMMAND INFO":
