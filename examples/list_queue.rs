@@ -1,5 +1,5 @@
-//! A job queue on lists: a job moves from the queue to its worker's own list and leaves that when it
-//! is done, so that a worker's end loses none.
+//! A job queue on lists: a job moves from the queue to its worker's own list and leaves that when
+//! it is done, so that a worker's end loses none.
 //!
 //! `cargo run --example list_queue -- redis://127.0.0.1:6379/`
 

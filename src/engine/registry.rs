@@ -293,3 +293,43 @@ fn slot_of(folded: u64, len: usize) -> usize {
     let mixed = (folded ^ len as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     usize::try_from(mixed >> 53).unwrap_or(0) % SLOTS
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
+    use super::*;
+
+    #[test]
+    fn names_are_found_in_any_case_and_nothing_like_them() {
+        let registry = Registry::new(&[]);
+        for index in registry.commands() {
+            let name = registry.row(index).full_name.to_string();
+            assert_eq!(registry.find(name.as_bytes()), Some(index));
+            assert_eq!(registry.find(name.to_ascii_uppercase().as_bytes()), Some(index));
+            for at in 0..name.len() {
+                // Only the case bit of a letter may differ.
+                let mut other = name.clone().into_bytes();
+                other[at] ^= 0x40;
+                assert_eq!(registry.find(&other), None, "{name} at {at}");
+                other[at] ^= 0x60;
+                assert_eq!(
+                    registry.find(&other).is_some(),
+                    name.as_bytes()[at].is_ascii_alphabetic()
+                );
+            }
+        }
+        for name in [&b""[..], b"g", b"ge", b"gett", b"get\0", &[b'g'; 300], &[0; 9]] {
+            assert_eq!(registry.find(name), None);
+        }
+    }
+
+    #[test]
+    fn renamed_commands_go_by_their_new_name_only() {
+        let rename = RenamedCommand { from: b"GET".to_vec(), to: b"Fetch-It".to_vec() };
+        let registry = Registry::new(&[rename]);
+        assert_eq!(registry.find(b"get"), None);
+        assert!(registry.find(b"FETCH-IT").is_some());
+        assert_eq!(registry.find(b"FETCH\rIT"), None);
+    }
+}

@@ -81,11 +81,33 @@ fn value_of_the_same_class_stays_in_place() {
     let mut entry: Entry<Words> =
         Entry::new(b"key", NewContent::Inline(b"12345"), Form::Whole, Lifespan::default(), 9);
     let address = entry.head;
+    assert!(entry.overwrite(&NewContent::Inline(b"123"), Form::Whole));
+    assert!(!entry.overwrite(&NewContent::Inline(&[b'x'; 40]), Form::Whole));
+    assert!(!entry.overwrite(&NewContent::Inline(b"12"), Form::Edited));
+    assert!(!entry.overwrite(&NewContent::Int(1), Form::Whole));
+    check(&entry, b"key", &Value::Bytes(b"123".to_vec()), Lifespan::default());
     assert!(entry.set(NewContent::Inline(b"12"), Form::Whole, Lifespan::default()).is_none());
     assert_eq!((entry.head, entry.view().clock()), (address, 9));
     assert!(entry.set(NewContent::Int(7), Form::Whole, Lifespan::default()).is_none());
     assert_ne!(entry.head, address);
     assert_eq!(entry.view().clock(), 9);
+}
+
+#[test]
+fn keys_are_told_apart_at_every_length() {
+    for len in 0..70 {
+        let key: Vec<u8> = (0..len).collect();
+        let entry: Entry<Words> =
+            Entry::new(&key, NewContent::Int(1), Form::Whole, Lifespan::default(), 0);
+        assert!(entry.view().has_key(&key));
+        assert!(!entry.view().has_key(&[&key[..], b"x"].concat()));
+        for at in 0..usize::from(len) {
+            let mut other = key.clone();
+            other[at] ^= 0x80;
+            assert!(!entry.view().has_key(&other), "byte {at} of {len}");
+            assert!(!entry.view().has_key(&key[..at]));
+        }
+    }
 }
 
 fn value() -> impl Strategy<Value = Value> {
@@ -107,6 +129,7 @@ fn lifespan() -> impl Strategy<Value = Lifespan> {
 #[derive(Clone, Debug)]
 enum Op {
     Set(Value, Lifespan),
+    Overwrite(Value),
     Live(Lifespan),
     Rename(usize, Lifespan),
     Append(Vec<u8>),
@@ -118,6 +141,7 @@ enum Op {
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         (value(), lifespan()).prop_map(|(value, lifespan)| Op::Set(value, lifespan)),
+        value().prop_map(Op::Overwrite),
         lifespan().prop_map(Op::Live),
         (0usize..600, lifespan()).prop_map(|(len, lifespan)| Op::Rename(len, lifespan)),
         prop::collection::vec(any::<u8>(), 0..9).prop_map(Op::Append),
@@ -156,6 +180,14 @@ proptest! {
                         (detached, _) => prop_assert!(detached.is_none()),
                     }
                     (model, span) = (value, lifespan);
+                }
+                Op::Overwrite(value) => {
+                    let address = real.head;
+                    if real.overwrite(&value.to_content(), Form::Whole) {
+                        prop_assert_eq!(span, Lifespan::default());
+                        model = value;
+                    }
+                    prop_assert_eq!(real.head, address);
                 }
                 Op::Live(lifespan) => {
                     real.set_lifespan(lifespan);

@@ -132,7 +132,7 @@ impl PartialEq for Stream {
     }
 }
 
-/// Entry point for fuzzing: a foreign node either is refused or can be walked both ways and changed.
+/// Entry point for fuzzing: a foreign node is refused or can be walked both ways and changed.
 ///
 /// # Panics
 /// When that doesn't hold.
