@@ -313,7 +313,7 @@ FAMILIES = {
 }
 
 # Commands whose own arguments a mutation could turn into harm (sizes, sleeps, closing).
-FRAGILE = {"WAIT", "LSET", "BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP", "SETBIT", "SETRANGE", "BITFIELD", "DEBUG", "CLIENT", "CONFIG", "HELLO", "AUTH", "RESET", "BZPOPMIN", "BZPOPMAX", "BZMPOP"}
+FRAGILE = {"WAIT", "SPOP", "LSET", "BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP", "SETBIT", "SETRANGE", "BITFIELD", "DEBUG", "CLIENT", "CONFIG", "HELLO", "AUTH", "RESET", "BZPOPMIN", "BZPOPMAX", "BZMPOP"}
 
 ODD = [
     b"", b"-1", b"0", b"1", b"2", b"9223372036854775807", b"-9223372036854775808", b"9223372036854775808",
