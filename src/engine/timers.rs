@@ -82,6 +82,9 @@ impl Engine {
         self.stats.turn_rate.sample(self.stats.loop_turns, now_us);
         self.stats.memory_peak = self.stats.memory_peak.max(self.outside.memory_used());
         if !self.has_paused_script() {
+            if self.config.maxmemory.0 != 0 {
+                self.make_room();
+            }
             self.keyspace.reap(REAP_BUDGET);
             self.react();
             self.serve_waiters();
