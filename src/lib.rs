@@ -6,6 +6,7 @@ pub mod config;
 pub mod engine;
 pub mod families;
 pub mod keyspace;
+pub mod persistence;
 pub mod protocol;
 pub mod server;
 pub mod structures;

@@ -252,8 +252,9 @@ impl Keyspace {
     pub fn snapshot(&mut self, now: UnixMillis) -> KeyspaceSnapshot {
         let pin = self.epochs.pin();
         let used = usize::from(self.used);
+        let expiring = self.databases.iter().take(used).map(|db| db.timers.len()).collect();
         let tables = self.databases.iter_mut().take(used).map(|db| db.table.snapshot(&pin));
-        KeyspaceSnapshot::new(tables.collect(), now)
+        KeyspaceSnapshot::new(tables.collect(), expiring, now)
     }
 
     /// Frees at most `budget` dead things that no snapshot needs any more; returns how many such

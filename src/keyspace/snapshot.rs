@@ -9,6 +9,8 @@ use crate::structures::cow_table::TableSnapshot;
 #[derive(Debug)]
 pub struct KeyspaceSnapshot {
     tables: Vec<TableSnapshot<KeyEntry>>,
+    /// Keys with a deadline, per table.
+    expiring: Vec<usize>,
     now: UnixMillis,
 }
 
@@ -31,8 +33,12 @@ pub struct KeyView<'a> {
 }
 
 impl KeyspaceSnapshot {
-    pub(super) fn new(tables: Vec<TableSnapshot<KeyEntry>>, now: UnixMillis) -> Self {
-        Self { tables, now }
+    pub(super) fn new(
+        tables: Vec<TableSnapshot<KeyEntry>>,
+        expiring: Vec<usize>,
+        now: UnixMillis,
+    ) -> Self {
+        Self { tables, expiring, now }
     }
 
     /// When it was taken.
@@ -44,6 +50,11 @@ impl KeyspaceSnapshot {
     pub fn databases(&self) -> impl Iterator<Item = (DbIndex, usize)> {
         let tables = (0..=u16::MAX).map(DbIndex).zip(&self.tables);
         tables.map(|(db, table)| (db, table.len())).filter(|(_, keys)| *keys > 0)
+    }
+
+    /// How many keys of one database have a deadline.
+    pub fn expiring(&self, db: DbIndex) -> usize {
+        self.expiring.get(usize::from(db.0)).copied().unwrap_or(0)
     }
 
     /// The keys of one database, in the order of their hashes, expired ones included: whoever

@@ -4,20 +4,15 @@
 //!   version       16 bits, least significant byte first
 //!   CRC-64        of all before it, least significant byte first
 
-use crc::{CRC_64_REDIS, Crc};
+use crate::base::crc64::checksum;
+use crate::base::lzf;
+use crate::persistence::rdb::format::opcode::FUNCTION;
+use crate::persistence::rdb::output::Output;
 
-/// Marks a library.
-const LIBRARY: u8 = 0xf5;
 /// Version that is written: that of Redis 8.0.
 const VERSION: u16 = 12;
 /// First version of Valkey's own numbering, whose libraries look the same.
 const FOREIGN_VERSION: u16 = 80;
-/// Texts up to here are not worth compressing. As in Redis.
-const PLAIN_MAX: usize = 20;
-/// Bytes that a compressed byte can become at most.
-const RATIO_MAX: usize = 264;
-
-const CHECKSUM: Crc<u64> = Crc::<u64>::new(&CRC_64_REDIS);
 
 /// What is wrong with a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,66 +27,36 @@ pub(super) enum DumpError {
 
 /// The payload that holds these texts.
 pub(super) fn encode<'a>(texts: impl Iterator<Item = &'a [u8]>, compresses: bool) -> Vec<u8> {
-    let mut out = Vec::new();
+    let mut out = Output::collected(compresses);
     for text in texts {
-        out.push(LIBRARY);
-        let packed = if compresses && text.len() > PLAIN_MAX {
-            lzf::compress(text).ok().filter(|packed| packed.len() + 4 <= text.len())
-        } else {
-            None
-        };
-        if let Some(packed) = packed {
-            out.push(0xc3);
-            push_length(packed.len(), &mut out);
-            push_length(text.len(), &mut out);
-            out.extend_from_slice(&packed);
-        } else {
-            push_length(text.len(), &mut out);
-            out.extend_from_slice(text);
-        }
+        out.byte(FUNCTION);
+        out.string(text);
     }
-    out.extend_from_slice(&VERSION.to_le_bytes());
-    let checksum = CHECKSUM.checksum(&out);
-    out.extend_from_slice(&checksum.to_le_bytes());
-    out
+    out.bytes(&VERSION.to_le_bytes());
+    let mut payload = out.into_bytes();
+    let checksum = checksum(&payload);
+    payload.extend_from_slice(&checksum.to_le_bytes());
+    payload
 }
 
 /// The texts in a payload.
 pub(super) fn decode(payload: &[u8]) -> Result<Vec<Vec<u8>>, DumpError> {
-    let (body, checksum) = payload.split_last_chunk::<8>().ok_or(DumpError::Footer)?;
+    let (body, stated) = payload.split_last_chunk::<8>().ok_or(DumpError::Footer)?;
     let (mut rest, version) = body.split_last_chunk::<2>().ok_or(DumpError::Footer)?;
     let version = u16::from_le_bytes(*version);
     let is_known = version <= VERSION || version >= FOREIGN_VERSION;
-    if !is_known || u64::from_le_bytes(*checksum) != CHECKSUM.checksum(body) {
+    if !is_known || u64::from_le_bytes(*stated) != checksum(body) {
         return Err(DumpError::Footer);
     }
     let mut texts = Vec::new();
     while let Some((kind, behind)) = rest.split_first() {
-        if *kind != LIBRARY {
+        if *kind != FUNCTION {
             return Err(DumpError::Kind);
         }
         rest = behind;
         texts.push(take_text(&mut rest).ok_or(DumpError::Text)?);
     }
     Ok(texts)
-}
-
-fn push_length(length: usize, out: &mut Vec<u8>) {
-    match u32::try_from(length) {
-        Ok(length) if length < 1 << 6 => out.push(length.to_le_bytes()[0]),
-        Ok(length) if length < 1 << 14 => {
-            let [low, high, ..] = length.to_le_bytes();
-            out.extend_from_slice(&[0x40 | high, low]);
-        }
-        Ok(length) => {
-            out.push(0x80);
-            out.extend_from_slice(&length.to_be_bytes());
-        }
-        Err(_) => {
-            out.push(0x81);
-            out.extend_from_slice(&(length as u64).to_be_bytes());
-        }
-    }
 }
 
 fn take_length(rest: &mut &[u8]) -> Option<usize> {
@@ -130,10 +95,7 @@ fn take_text(rest: &mut &[u8]) -> Option<Vec<u8>> {
     let length = take_length(rest)?;
     let (packed, behind) = rest.split_at_checked(packed_length)?;
     *rest = behind;
-    if length > packed.len().saturating_mul(RATIO_MAX) {
-        return None;
-    }
-    lzf::decompress(packed, length).ok().filter(|text| text.len() == length)
+    lzf::decompress(packed, length)
 }
 
 /// For the fuzzer: whatever comes is read or refused.
@@ -142,7 +104,7 @@ pub(super) fn fuzz(payload: &[u8]) {
     let _ = decode(payload);
     let mut sealed = payload.to_vec();
     sealed.extend_from_slice(&VERSION.to_le_bytes());
-    let checksum = CHECKSUM.checksum(&sealed);
+    let checksum = checksum(&sealed);
     sealed.extend_from_slice(&checksum.to_le_bytes());
     let _ = decode(&sealed);
 }

@@ -1,0 +1,3 @@
+//! How data look outside the process: RDB files.
+
+pub mod rdb;
