@@ -3,7 +3,6 @@
 //! Knows no client, no reply, no replica. Reading goes through [`read::Reader`], changing through
 //! [`write::Writer`]; both are views of one database at one moment.
 
-pub mod arrival;
 mod collection_edit;
 pub mod eviction;
 mod expiry;

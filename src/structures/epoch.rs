@@ -152,8 +152,6 @@ pub struct Epochs {
     held_bytes: usize,
     seed: u64,
     hasher: KeyHasher,
-    /// Made by [`Epochs::apart`]: the snapshots are another's.
-    is_apart: bool,
 }
 
 impl Default for Epochs {
@@ -194,30 +192,6 @@ impl Epochs {
             held_bytes: 0,
             seed,
             hasher: KeyHasher::new(seed),
-            is_apart: false,
-        }
-    }
-
-    /// Epochs for a thread that makes values for this engine, such as a reader of files: what is
-    /// made with them may be put into the engine's structures. It carries the oldest birth there
-    /// is, so that a snapshot of any age counts as sharing it; the engine then copies a page more
-    /// than it would have to, and never one too few.
-    #[must_use]
-    pub fn apart(&self) -> Self {
-        let (_, inbox) = channel();
-        Self {
-            shared: Arc::clone(&self.shared),
-            inbox,
-            current: 2,
-            touched: false,
-            newest: 0,
-            living: VecDeque::new(),
-            limbo: LinkedList::new(),
-            ripe: 0,
-            held_bytes: 0,
-            seed: self.seed,
-            hasher: self.hasher,
-            is_apart: true,
         }
     }
 
@@ -241,10 +215,8 @@ impl Epochs {
     /// the next change. Without a change since the last one no new epoch begins.
     ///
     /// # Panics
-    /// After 2^40 snapshots, and on epochs made by [`Epochs::apart`], whose snapshots would not
-    /// hold anything back.
+    /// After 2^40 snapshots.
     pub fn pin(&mut self) -> Pin {
-        assert!(!self.is_apart, "snapshots are taken by the engine's own epochs");
         if self.touched {
             assert!(self.current < LAST, "2^40 snapshots were taken");
             self.current += 1;
