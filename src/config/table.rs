@@ -87,10 +87,11 @@ const SAVING: Effect = Effect::Later("snapshots on disk");
 const AOF: Effect = Effect::Later("the append-only file");
 const REPLICATION: Effect = Effect::Later("replication");
 const CLUSTER: Effect = Effect::Later("cluster mode");
-const SCRIPTS: Effect = Effect::Later("scripts");
+const WITHDRAWN: &str = "what was withdrawn from scripts is not offered";
 const DEVELOPERS: Effect = Effect::Inert("it serves the tests of other servers");
 
 const NO_DEFRAG: &str = "pages merge as they empty";
+const NO_COPIES: &str = "nothing forks, and huge pages pay from 16 MiB in use on";
 const NO_FORK: &str = "snapshots need no fork";
 const NO_PINNING: &str = "threads are not pinned";
 const NO_PREFERENCE: &str = "no client is preferred";
@@ -270,7 +271,7 @@ directives! {
     /// Warnings at start that don't stop the server.
     ignore_warnings: String = String::new(), live("ignore-warnings").inert("none stops ochre");
     /// Switch transparent huge pages off for the process.
-    disable_thp: bool = true, start("disable-thp");
+    disable_thp: bool = true, start("disable-thp").inert(NO_COPIES);
     /// Adjust the score by which the kernel chooses whom to kill when memory runs out.
     oom_score_adj: OomScoreAdj = OomScoreAdj::No, live("oom-score-adj");
     /// That score for a primary, a replica and a background child.
@@ -526,14 +527,14 @@ directives! {
     /// Milliseconds after which the process reports where it hangs.
     watchdog_period: u32 = 0, live("watchdog-period").hidden().inert("there is no watchdog");
 
-    section "Scripts" SCRIPTS;
+    section "Scripts" ACTS;
 
     /// Milliseconds from which on others are told that a script keeps the server busy.
     busy_reply_threshold: u64 = 5000, live("busy-reply-threshold").aliases(&["lua-time-limit"]);
     /// Offer functions to scripts that were withdrawn.
-    lua_enable_deprecated_api: bool = false, start("lua-enable-deprecated-api").hidden();
+    lua_enable_deprecated_api: bool = false, start("lua-enable-deprecated-api").hidden().inert(WITHDRAWN);
     /// Offer functions to scripts that reach beyond their sandbox.
-    lua_enable_insecure_api: bool = false, start("lua-enable-insecure-api").protected();
+    lua_enable_insecure_api: bool = false, start("lua-enable-insecure-api").protected().inert(WITHDRAWN);
 
     section "Snapshots" SAVING;
 

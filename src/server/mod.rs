@@ -73,9 +73,6 @@ pub fn run(start: Start) -> ExitCode {
     log.install();
     process::ignore_broken_pipes();
     supervision::end_at_faults(config.crash_log_enabled);
-    if config.disable_thp {
-        supervision::disable_huge_pages();
-    }
     announce_start(&config, &config_file);
     for warning in &warnings {
         tracing::warn!("{warning}");

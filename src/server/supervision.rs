@@ -76,16 +76,6 @@ fn notify(states: &[NotifyState<'_>]) {
     }
 }
 
-/// Switches transparent huge pages off for this process: a copied page of the data set would cost
-/// two megabytes.
-pub(super) fn disable_huge_pages() {
-    // SAFETY: an attribute of the process, no pointers.
-    let failed = unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) } != 0;
-    if failed {
-        tracing::warn!("Failed to disable THP for this process: {}", io::Error::last_os_error());
-    }
-}
-
 /// Sets the score by which the kernel chooses whom to kill: `base` is that at the start.
 pub(super) fn set_oom_score(config: &Config, base: Option<i32>) -> io::Result<()> {
     // Both roles are there, but a primary's only can be taken so far.
