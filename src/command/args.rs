@@ -90,6 +90,12 @@ impl<'a> Args<'a> {
         parse_int(self.bytes()?).ok_or(ReplyError::NotInteger)
     }
 
+    /// The next word as a count of at least one; `refusal` if it is none.
+    pub fn positive(&mut self, refusal: ReplyError) -> Result<usize, ReplyError> {
+        let count = parse_int(self.bytes()?).and_then(|count| usize::try_from(count).ok());
+        count.filter(|count| *count > 0).ok_or(refusal)
+    }
+
     /// The next word as a finite or infinite double.
     pub fn double(&mut self) -> Result<f64, ReplyError> {
         parse_double(self.bytes()?).ok_or(ReplyError::NotFloat)

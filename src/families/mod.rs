@@ -16,6 +16,7 @@ mod bench;
 mod deadline;
 #[cfg(test)]
 mod laws;
+mod pop_plan;
 #[cfg(test)]
 mod tests;
 mod text;

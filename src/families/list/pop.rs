@@ -1,14 +1,13 @@
 //! Taking from the ends: LPOP, RPOP, LMPOP, and the forms that wait for elements.
 
 use crate::base::number::parse_int;
-use crate::base::time::UnixMillis;
-use crate::command::args::Args;
 use crate::command::context::{Absence, CmdResult, Flow, Wait, WriteCx};
 use crate::command::spec::DataRun::{self, Write};
 use crate::command::spec::{
     Arg, BLOCKING, Command, FAST, Group, Key, MOVABLE_KEYS, at_least, double, integer, key, one_of,
     pure,
 };
+use crate::families::pop_plan::PopPlan;
 use crate::families::timeout;
 use crate::keyspace::journal::Change;
 use crate::keyspace::value::{Kind, WrongType};
@@ -17,6 +16,8 @@ use crate::structures::cow_tree::End;
 use crate::types::list::List;
 
 const WHERE: Arg = one_of("where", &[pure("left", "LEFT"), pure("right", "RIGHT")]);
+
+const ENDS: (&str, &str) = ("LEFT", "RIGHT");
 
 /// Table of this file.
 pub const COMMANDS: &[Command<DataRun>] = &[
@@ -62,9 +63,6 @@ pub const COMMANDS: &[Command<DataRun>] = &[
         ])
         .doc("7.0.0", "Takes elements from the first of several lists to have any.", "O(N+M)"),
 ];
-
-const NUMKEYS: ReplyError = ReplyError::Fixed("ERR numkeys should be greater than 0");
-const COUNT: ReplyError = ReplyError::Fixed("ERR count should be greater than 0");
 
 fn lpop(cx: &mut WriteCx<'_>) -> CmdResult {
     pop(cx, End::Front, "lpop")
@@ -145,69 +143,33 @@ fn pop_or_wait(cx: &mut WriteCx<'_>, end: End) -> CmdResult {
     Ok(Wait::new(Kind::List, keys, deadline, Absence::NullArray).into())
 }
 
-/// `numkeys key [key ...] LEFT|RIGHT [COUNT count]`
-struct Plan<'a> {
-    keys: Vec<&'a [u8]>,
-    end: End,
-    count: usize,
-}
-
-impl<'a> Plan<'a> {
-    fn read(args: &mut Args<'a>) -> Result<Self, ReplyError> {
-        let keys = positive(args.bytes()?, NUMKEYS)?;
-        if keys >= args.left() {
-            return Err(ReplyError::Syntax);
-        }
-        let keys = (0..keys).map(|_| args.bytes()).collect::<Result<_, _>>()?;
-        let end = super::end(args)?;
-        let mut count = None;
-        while !args.is_done() {
-            if count.is_some() || !args.accept("COUNT") || args.is_done() {
-                return Err(ReplyError::Syntax);
+/// Takes from the first list; whether there was one.
+fn run(plan: &PopPlan<'_>, cx: &mut WriteCx<'_>) -> Result<bool, WrongType> {
+    let PopPlan { end, count, .. } = *plan;
+    let limit = cx.limits.encodings.list_pack;
+    for key in &plan.keys {
+        let reply = &mut cx.reply;
+        let found = cx.keys.update(key, |list: &mut List, _| {
+            let count = count.min(list.len());
+            reply.array(2);
+            reply.bulk(key);
+            reply.array(count);
+            for _ in 0..count {
+                list.pop(end, limit, |element| super::write(reply, element));
             }
-            count = Some(positive(args.bytes()?, COUNT)?);
+            ((), Change::Did(super::popped(end), count as u64))
+        })?;
+        if found.is_some() {
+            return Ok(true);
         }
-        Ok(Self { keys, end, count: count.unwrap_or(1) })
     }
-
-    /// Takes from the first list; whether there was one.
-    fn run(&self, cx: &mut WriteCx<'_>) -> Result<bool, WrongType> {
-        let Self { end, count, .. } = *self;
-        let limit = cx.limits.encodings.list_pack;
-        for key in &self.keys {
-            let reply = &mut cx.reply;
-            let found = cx.keys.update(key, |list: &mut List, _| {
-                let count = count.min(list.len());
-                reply.array(2);
-                reply.bulk(key);
-                reply.array(count);
-                for _ in 0..count {
-                    list.pop(end, limit, |element| super::write(reply, element));
-                }
-                ((), Change::Did(super::popped(end), count as u64))
-            })?;
-            if found.is_some() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    fn wait(&self, deadline: Option<UnixMillis>) -> Flow {
-        let keys = self.keys.iter().copied();
-        Wait::new(Kind::List, keys, deadline, Absence::NullArray).into()
-    }
-}
-
-fn positive(word: &[u8], refusal: ReplyError) -> Result<usize, ReplyError> {
-    let number = parse_int(word).and_then(|number| usize::try_from(number).ok());
-    number.filter(|number| *number > 0).ok_or(refusal)
+    Ok(false)
 }
 
 fn lmpop(cx: &mut WriteCx<'_>) -> CmdResult {
-    let plan = Plan::read(&mut cx.args)?;
+    let plan = PopPlan::read(&mut cx.args, ENDS)?;
 
-    if !plan.run(cx)? {
+    if !run(&plan, cx)? {
         cx.reply.null_array();
     }
     Ok(Flow::Replied)
@@ -215,12 +177,14 @@ fn lmpop(cx: &mut WriteCx<'_>) -> CmdResult {
 
 fn blmpop(cx: &mut WriteCx<'_>) -> CmdResult {
     let timeout = cx.args.bytes()?;
-    let plan = Plan::read(&mut cx.args)?;
+    let plan = PopPlan::read(&mut cx.args, ENDS)?;
     // Clients see what is wrong with the rest first.
     let deadline = timeout::in_seconds(timeout, cx.keys.now())?;
 
-    let found = plan.run(cx)?;
-    Ok(if found { Flow::Replied } else { plan.wait(deadline) })
+    if run(&plan, cx)? {
+        return Ok(Flow::Replied);
+    }
+    plan.wait(Kind::List, deadline)
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! From one list to another: LMOVE, LMOVEM, RPOPLPUSH, and the forms that wait for elements.
 
-use crate::base::number::parse_int;
 use crate::base::time::UnixMillis;
 use crate::command::args::Args;
 use crate::command::context::{Absence, CmdResult, Flow, Wait, WriteCx};
@@ -93,8 +92,7 @@ impl Amount {
         if !is_exact && !args.accept("COUNT") {
             return Err(ReplyError::Syntax);
         }
-        let count = parse_int(args.bytes()?).and_then(|count| usize::try_from(count).ok());
-        let count = count.filter(|count| *count > 0).ok_or(COUNT)?;
+        let count = args.positive(COUNT)?;
         let in_bulk = args.accept("BULK");
         if !in_bulk && !args.accept("OBO") {
             return Err(ReplyError::Syntax);

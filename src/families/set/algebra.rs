@@ -107,8 +107,7 @@ struct Counting<'a> {
 
 impl<'a> Counting<'a> {
     fn read(args: &mut Args<'a>, may_approximate: bool) -> Result<Self, ReplyError> {
-        let keys = parse_int(args.bytes()?).and_then(|count| usize::try_from(count).ok());
-        let keys = keys.filter(|count| *count > 0).ok_or(NUMKEYS)?;
+        let keys = args.positive(NUMKEYS)?;
         if keys > args.left() {
             return Err(TOO_FEW);
         }

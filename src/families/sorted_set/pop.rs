@@ -2,14 +2,13 @@
 
 use super::{Shown, event};
 use crate::base::number::parse_int;
-use crate::base::time::UnixMillis;
-use crate::command::args::Args;
 use crate::command::context::{Absence, CmdResult, Flow, Wait, WriteCx};
 use crate::command::spec::DataRun::{self, Write};
 use crate::command::spec::{
     Arg, BLOCKING, Command, FAST, Group, Key, MOVABLE_KEYS, at_least, double, integer, key, one_of,
     pure,
 };
+use crate::families::pop_plan::PopPlan;
 use crate::families::timeout;
 use crate::keyspace::journal::{Change, Event};
 use crate::keyspace::value::{Kind, WrongType};
@@ -19,6 +18,8 @@ use crate::structures::cow_tree::End;
 use crate::types::sorted_set::{Scored, SortedSet};
 
 const WHERE: Arg = one_of("where", &[pure("min", "MIN"), pure("max", "MAX")]);
+
+const ENDS: (&str, &str) = ("MIN", "MAX");
 
 /// Table of this file.
 pub const COMMANDS: &[Command<DataRun>] = &[
@@ -72,9 +73,6 @@ pub const COMMANDS: &[Command<DataRun>] = &[
             "O(K)",
         ),
 ];
-
-const NUMKEYS: ReplyError = ReplyError::Fixed("ERR numkeys should be greater than 0");
-const COUNT: ReplyError = ReplyError::Fixed("ERR count should be greater than 0");
 
 fn popped(end: End) -> Event {
     match end {
@@ -162,74 +160,32 @@ fn pop_or_wait(cx: &mut WriteCx<'_>, end: End) -> CmdResult {
     Ok(Wait::new(Kind::SortedSet, keys, deadline, Absence::NullArray).into())
 }
 
-/// `numkeys key [key ...] MIN|MAX [COUNT count]`
-struct Plan<'a> {
-    keys: Vec<&'a [u8]>,
-    end: End,
-    count: usize,
-}
-
-impl<'a> Plan<'a> {
-    fn read(args: &mut Args<'a>) -> Result<Self, ReplyError> {
-        let keys = positive(args.bytes()?, NUMKEYS)?;
-        if keys >= args.left() {
-            return Err(ReplyError::Syntax);
-        }
-        let keys = (0..keys).map(|_| args.bytes()).collect::<Result<_, _>>()?;
-        let end = if args.accept("MIN") {
-            End::Front
-        } else if args.accept("MAX") {
-            End::Back
-        } else {
-            return Err(ReplyError::Syntax);
-        };
-        let mut count = None;
-        while !args.is_done() {
-            if count.is_some() || !args.accept("COUNT") || args.is_done() {
-                return Err(ReplyError::Syntax);
-            }
-            count = Some(positive(args.bytes()?, COUNT)?);
-        }
-        Ok(Self { keys, end, count: count.unwrap_or(1) })
-    }
-
-    /// Takes from the first sorted set; whether there was one.
-    fn run(&self, cx: &mut WriteCx<'_>) -> Result<bool, WrongType> {
-        for key in &self.keys {
-            let reply = &mut cx.reply;
-            let found = cx.keys.update(key, |set: &mut SortedSet, _| {
-                let count = self.count.min(set.len());
+/// Takes from the first sorted set; whether there was one.
+fn run(plan: &PopPlan<'_>, cx: &mut WriteCx<'_>) -> Result<bool, WrongType> {
+    for key in &plan.keys {
+        let reply = &mut cx.reply;
+        let found = cx.keys.update(key, |set: &mut SortedSet, _| {
+            let count = plan.count.min(set.len());
+            reply.array(2);
+            reply.bulk(key);
+            reply.array(count);
+            let change = take(set, plan.end, count, |element| {
                 reply.array(2);
-                reply.bulk(key);
-                reply.array(count);
-                let change = take(set, self.end, count, |element| {
-                    reply.array(2);
-                    write_pair(reply, element);
-                });
-                ((), change)
-            })?;
-            if found.is_some() {
-                return Ok(true);
-            }
+                write_pair(reply, element);
+            });
+            ((), change)
+        })?;
+        if found.is_some() {
+            return Ok(true);
         }
-        Ok(false)
     }
-
-    fn wait(&self, deadline: Option<UnixMillis>) -> Flow {
-        let keys = self.keys.iter().copied();
-        Wait::new(Kind::SortedSet, keys, deadline, Absence::NullArray).into()
-    }
-}
-
-fn positive(word: &[u8], refusal: ReplyError) -> Result<usize, ReplyError> {
-    let number = parse_int(word).and_then(|number| usize::try_from(number).ok());
-    number.filter(|number| *number > 0).ok_or(refusal)
+    Ok(false)
 }
 
 fn zmpop(cx: &mut WriteCx<'_>) -> CmdResult {
-    let plan = Plan::read(&mut cx.args)?;
+    let plan = PopPlan::read(&mut cx.args, ENDS)?;
 
-    if !plan.run(cx)? {
+    if !run(&plan, cx)? {
         cx.reply.null_array();
     }
     Ok(Flow::Replied)
@@ -237,10 +193,12 @@ fn zmpop(cx: &mut WriteCx<'_>) -> CmdResult {
 
 fn bzmpop(cx: &mut WriteCx<'_>) -> CmdResult {
     let deadline = timeout::in_seconds(cx.args.bytes()?, cx.keys.now())?;
-    let plan = Plan::read(&mut cx.args)?;
+    let plan = PopPlan::read(&mut cx.args, ENDS)?;
 
-    let found = plan.run(cx)?;
-    Ok(if found { Flow::Replied } else { plan.wait(deadline) })
+    if run(&plan, cx)? {
+        return Ok(Flow::Replied);
+    }
+    plan.wait(Kind::SortedSet, deadline)
 }
 
 #[cfg(test)]

@@ -150,9 +150,9 @@ impl<'a> ReadArgs<'a> {
             let count = usize::try_from(args.int()?).unwrap_or(0);
             self.count = if count == 0 { usize::MAX } else { count };
         } else if has_more && args.accept("MAXCOUNT") {
-            self.budget.entries = positive(args, MAXCOUNT_RANGE)?;
+            self.budget.entries = args.positive(MAXCOUNT_RANGE)?;
         } else if has_more && args.accept("MAXSIZE") {
-            self.budget.bytes = positive(args, MAXSIZE_RANGE)?;
+            self.budget.bytes = args.positive(MAXSIZE_RANGE)?;
         } else if reads == Reads::Plainly {
             let mut refused = ONLY_GROUPS.into_iter().filter(|(word, _)| {
                 args.left() > usize::from(*word == "GROUP") * 2 && args.clone().accept(word)
@@ -188,9 +188,4 @@ impl<'a> ReadArgs<'a> {
             .collect();
         Ok(())
     }
-}
-
-fn positive(args: &mut Args<'_>, refusal: ReplyError) -> Result<usize, ReplyError> {
-    let number = args.int().ok().and_then(|number| usize::try_from(number).ok());
-    number.filter(|number| *number > 0).ok_or(refusal)
 }
