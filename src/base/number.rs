@@ -1,8 +1,8 @@
 //! Numbers as text, the way Redis reads and writes them.
 //!
 //! Three readers of doubles exist because clients can tell them apart: arguments
-//! ([`parse_double`]) take hexadecimal and refuse what overflows, score bounds
-//! ([`parse_score_bound`]) do neither, and the increments of INCRBYFLOAT have their own type in
+//! ([`parse_double`]) take hexadecimal and refuse what overflows, score bounds and what SORT
+//! compares ([`parse_score_bound`]) do neither, and the increments of INCRBYFLOAT have their own type in
 //! [`super::long_double`]. All were asked from a live Redis 8.
 
 use super::grisu;
@@ -129,7 +129,7 @@ pub fn parse_double(text: &[u8]) -> Option<f64> {
     Some(value)
 }
 
-/// A bound of a score range behind its optional `(`. Differs from [`parse_double`]: nothing at
+/// A bound of a score range behind its optional `(`, or a weight of SORT. Differs from [`parse_double`]: nothing at
 /// all means 0, hexadecimal is refused, too large means infinite and too small means 0.
 pub fn parse_score_bound(text: &[u8]) -> Option<f64> {
     // The reference reads a C string: what follows a NUL is not seen.

@@ -7,13 +7,16 @@ timed, or unordered by nature. Differences accepted for a reason stand in accept
 import re
 from dataclasses import dataclass
 
+from harness import resp
+
 TTL_SLACK = {"TTL": 1, "PTTL": 2500, "EXPIRETIME": 1, "PEXPIRETIME": 2500}
+FIELD_TTL_SLACK = {"HTTL": 1, "HPTTL": 2500, "HEXPIRETIME": 1, "HPEXPIRETIME": 2500}
 # Commands of which only the reply's type is compared (their content is the server's own).
 SHAPE_ONLY = {
     "RANDOMKEY", "SRANDMEMBER", "ZRANDMEMBER", "HRANDFIELD", "COMMAND", "COMMAND COUNT", "COMMAND LIST", "TIME", "CLIENT ID", "MEMORY USAGE", "MEMORY DOCTOR", "MEMORY STATS", "LOLWUT", "INFO", "CLIENT INFO",
-    "CLIENT LIST", "SLOWLOG GET", "LATENCY LATEST", "LATENCY DOCTOR", "LATENCY HISTOGRAM", "DEBUG JMAP",
+    "CLIENT LIST", "SLOWLOG GET", "SLOWLOG LEN", "LATENCY LATEST", "LATENCY DOCTOR", "LATENCY HISTOGRAM", "DEBUG JMAP",
 }  # fmt: skip
-UNORDERED = {"KEYS", "CONFIG GET", "ACL CAT", "SMEMBERS", "SPOP", "SINTER", "SUNION", "SDIFF"}
+UNORDERED = {"KEYS", "CONFIG GET", "ACL CAT", "SMEMBERS", "SPOP", "SINTER", "SUNION", "SDIFF", "HGETALL", "HKEYS", "HVALS"}
 # Redis copies arguments into errors as C strings, which end at the first NUL.
 AFTER_NUL = re.compile(rb"\x00[^']*")
 HELP = re.compile(rb"^HELP$", re.IGNORECASE)
@@ -26,7 +29,7 @@ READERS = {
     # Nor is a sorted set's: Redis converts one for good when SORT reads it. The stream itself asks
     # for the encoding of keys that SORT never gets.
     b"zset": [["ZRANGE", None, "0", "-1", "WITHSCORES"]],
-    b"hash": [["HGETALL"], ["OBJECT", "ENCODING"]],
+    b"hash": [["HGETALL"], ["OBJECT", "ENCODING"], ["HPEXPIRETIME", None, "FIELDS", "8", *"abcdefgh"]],
     b"stream": [["XRANGE", None, "-", "+"], ["XINFO", "STREAM", None, "FULL", "COUNT", "0"]],
 }
 
@@ -57,6 +60,8 @@ def same(words, a, b):
         return a[0] == b[0]
     if name in TTL_SLACK:
         return a[0] == b[0] == "int" and close(a[1], b[1], TTL_SLACK[name])
+    if name in FIELD_TTL_SLACK:
+        return all_close(a, b, FIELD_TTL_SLACK[name])
     whole_table = words[1:] in ([], [b"INFO"]) if name == "COMMAND" else name in SHAPE_ONLY
     if full in SHAPE_ONLY or whole_table or b"*" in words[2:]:
         return shape(a) == shape(b)
@@ -91,6 +96,13 @@ def same_in_order(words, a, b, queue):
 
 def close(a, b, slack):
     return a == b or (a > 0 and b > 0 and abs(a - b) <= slack)
+
+
+def all_close(a, b, slack):
+    """Whether these are arrays of moments or durations that are near each other."""
+    if a[0] != "array" or b[0] != "array" or len(a[1]) != len(b[1]):
+        return a == b
+    return all(x == y or x[0] == y[0] == "int" and close(x[1], y[1], slack) for x, y in zip(a[1], b[1]))
 
 
 def shape(reply):
@@ -179,11 +191,15 @@ def same_look(a, b):
     if len(a[1]) != len(b[1]):
         return False
     for (_, one), (_, other) in zip(a[1], b[1]):
-        if [ordered_look(r) for r in one[:-1]] != [ordered_look(r) for r in other[:-1]]:
+        if len(one) != len(other) or not all(map(same_shown, one[:-1], other[:-1])):
             return False
         if not close(one[-1][1], other[-1][1], 2500):
             return False
     return True
+
+
+def same_shown(a, b):
+    return ordered_look(a) == ordered_look(b) or all_close(a, b, 2500)
 
 
 def ordered_look(reply):
@@ -204,20 +220,36 @@ class Accepted:
 
 
 def load_accepted(path, left, right):
-    """Lines `left<TAB>right<TAB>regexp over the command<TAB>reason`."""
+    """Lines `left<TAB>right<TAB>regexp over "command => right's reply (left: its own)"<TAB>reason`."""
     rules = []
     for line in path.read_text().splitlines() if path.exists() else []:
         if line.strip() and not line.startswith("#"):
             one, other, pattern, reason = line.split("\t")
             if (one, other) == (left, right):
-                rules.append(Accepted(one, other, re.compile(pattern, re.IGNORECASE), reason))
+                rules.append(Accepted(one, other, re.compile(pattern, re.IGNORECASE | re.DOTALL), reason))
     return rules
 
 
-def accepted(rules, step, _ours, _theirs):
-    if step[0] != "send":
+def since_watch(script):
+    """The commands behind the last WATCH."""
+    names = []
+    for step in reversed([step for step in script if step[0] == "send"]):
+        name = step[2][0].decode("latin-1").upper()
+        if name == "WATCH":
+            break
+        names.append(name)
+    return names[::-1]
+
+
+def accepted(rules, script, ours, theirs):
+    """The rule that allows the script's last step to differ so."""
+    if script[-1][0] != "send":
         return None
-    line = b" ".join(step[2]).decode("latin-1")
+    words = script[-1][2]
+    line = b" ".join(words).decode("latin-1")
+    if words[0].upper() == b"EXEC":
+        line += f" after {' '.join(since_watch(script[:-1]))}"
+    line += f" => {resp.show(theirs, 200)} (left: {resp.show(ours, 200)})"
     for rule in rules:
         if rule.command.match(line):
             rule.used += 1

@@ -2,7 +2,8 @@
 
 use crate::command::context::{CmdResult, Flow};
 use crate::command::spec::{
-    Command, FAST, Group, Key, LOADING, NOSCRIPT, PUBSUB, STALE, at_least, exactly, pattern, text,
+    Command, FAST, Group, Key, LOADING, MAY_REPLICATE, NOSCRIPT, PUBSUB, STALE, at_least, exactly,
+    pattern, text,
 };
 use crate::engine::client::ReplyMode;
 use crate::engine::context::EngineCx;
@@ -65,7 +66,7 @@ pub(in crate::engine) const COMMANDS: &[Command<EngineRun>] = &[
             "O(N) where N is the number of shard channels to unsubscribe.",
         ),
     Command::new("PUBLISH", exactly(3), Group::PubSub, Run(publish))
-        .flags(PUBSUB.and(LOADING).and(STALE).and(FAST))
+        .flags(PUBSUB.and(LOADING).and(STALE).and(FAST).and(MAY_REPLICATE))
         .args(&[text("channel"), text("message")])
         .doc(
             "2.0.0",
@@ -75,7 +76,7 @@ pub(in crate::engine) const COMMANDS: &[Command<EngineRun>] = &[
         ),
     Command::new("SPUBLISH", exactly(3), Group::PubSub, Run(spublish))
         .keys(&[Key::at(1, &["not_key"])])
-        .flags(PUBSUB.and(LOADING).and(STALE).and(FAST))
+        .flags(PUBSUB.and(LOADING).and(STALE).and(FAST).and(MAY_REPLICATE))
         .args(&[text("shardchannel"), text("message")])
         .doc(
             "7.0.0",

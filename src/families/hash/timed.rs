@@ -97,6 +97,9 @@ fn hgetex(cx: &mut WriteCx<'_>) -> CmdResult {
     } else if let Some(clock) = Clock::accept(&mut cx.args) {
         let at = read_deadline(&mut cx.args, clock, cx.keys.now(), "hgetex")?;
         aim = if cx.keys.is_over(at) { Aim::Over } else { Aim::Until(at) };
+        if cx.args.left() < 2 {
+            return Err(ReplyError::WrongArity("hgetex".into()));
+        }
     }
     let names = named_fields(&mut cx.args, NOT_POSITIVE)?;
 
@@ -134,7 +137,7 @@ fn read_and_change<'a>(
     let WriteCx { keys, reply, .. } = cx;
     reply.array(names.len());
     let changed = keys.update(key, |hash: &mut Hash, epochs| {
-        if matches!(aim, Aim::Until(_) | Aim::Over) {
+        if matches!(aim, Aim::Until(_) | Aim::Over | Aim::Persist) {
             hash.allow_deadlines();
         }
         let mut units = 0;
@@ -313,6 +316,7 @@ mod tests {
     #[test]
     fn hgetex_refuses_as_redis_does() {
         Bench::new().check(&[
+            "hgetex nokey ex 10 foo => -ERR wrong number of arguments for 'hgetex' command",
             "hgetex nokey ex fields 1 a => -ERR value is not an integer or out of range",
             "hgetex nokey ex x foo 1 a => -ERR value is not an integer or out of range",
             "hgetex nokey ex -1 foo 1 a => -ERR invalid expire time, must be >= 0",

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use crate::base::number::{is_c_space, parse_double};
+use crate::base::number::parse_score_bound;
 use crate::command::args::Args;
 use crate::command::context::{CmdResult, Flow, ReadCx, WriteCx};
 use crate::command::spec::DataRun::{self, Read, Write};
@@ -214,16 +214,6 @@ fn get<'a>(reader: &Reader<'a>, pattern: &[u8], element: &Text<'a>) -> Option<Te
     if pattern == b"#" { Some(element.clone()) } else { follow(reader, pattern, element) }
 }
 
-/// A number as C reads it: nothing at all is 0, blanks may come first.
-fn score(text: &[u8]) -> Option<f64> {
-    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
-    if text.is_empty() {
-        return Some(0.0);
-    }
-    let blanks = text.iter().take_while(|byte| is_c_space(**byte)).count();
-    parse_double(&text[blanks..])
-}
-
 fn rank<'a>(
     reader: &Reader<'a>,
     elements: impl Iterator<Item = Text<'a>>,
@@ -234,11 +224,11 @@ fn rank<'a>(
         match wish.by.map(|by| follow(reader, by, &ranked.element)) {
             Some(weight) if wish.by_text => ranked.weight = weight,
             Some(weight) => {
-                let found = weight.map(|weight| score(&weight).ok_or(NO_SCORE));
+                let found = weight.map(|weight| parse_score_bound(&weight).ok_or(NO_SCORE));
                 ranked.score = found.transpose()?.unwrap_or(0.0);
             }
             None if wish.by_text => {}
-            None => ranked.score = score(&ranked.element).ok_or(NO_SCORE)?,
+            None => ranked.score = parse_score_bound(&ranked.element).ok_or(NO_SCORE)?,
         }
         Ok(ranked)
     };
@@ -429,6 +419,10 @@ mod tests {
             "sort_ro l store x => -ERR syntax error",
             "sort l limit 1 => -ERR syntax error",
             "sort l limit 1 x => -ERR value is not an integer or out of range",
+            "rpush odd 1e400 2 +5 => :3",
+            r#"sort odd => ["2" "+5" "1e400"]"#,
+            "rpush hex 0x10 => :1",
+            "sort hex => -ERR One or more scores can't be converted into double",
             "rpush l x => :6",
             "sort l => -ERR One or more scores can't be converted into double",
             "set s v => +OK",

@@ -104,6 +104,15 @@ fn misused(cx: &WriteCx<'_>) -> ReplyError {
     ReplyError::Bytes(parts.concat().into())
 }
 
+/// Options may come twice, in any order, but not beyond so many words. Clients see that it is
+/// counted only once the key and the group have been found.
+const CREATE_WORDS_MAX: usize = 8;
+const SETID_WORDS_MAX: usize = 7;
+
+fn too_long(cx: &WriteCx<'_>, words_max: usize) -> Option<ReplyError> {
+    (cx.args.word_count() > words_max).then(|| misused(cx))
+}
+
 /// Words behind the identifier.
 #[derive(Clone, Copy, Debug, Default)]
 struct Options {
@@ -147,8 +156,10 @@ fn create(cx: &mut WriteCx<'_>) -> CmdResult {
     cx.args.seek(2);
     let (key, name) = (cx.args.bytes()?, cx.args.bytes()?);
     let (id, options) = options(cx, true)?;
+    let refusal = too_long(cx, CREATE_WORDS_MAX);
 
     let create = |stream: &mut Stream| -> Result<(), ReplyError> {
+        refusal.map_or(Ok(()), Err)?;
         let Body { log, groups, .. } = stream.body_mut();
         let id = resolve(id, log)?;
         if groups.contains(name) {
@@ -196,8 +207,10 @@ fn setid(cx: &mut WriteCx<'_>) -> CmdResult {
     cx.args.seek(2);
     let (key, name) = (cx.args.bytes()?, cx.args.bytes()?);
     let (id, options) = options(cx, false)?;
+    let refusal = too_long(cx, SETID_WORDS_MAX);
 
     change(cx, key, name, |group, log| {
+        refusal.map_or(Ok(()), Err)?;
         // Unlike CREATE, it knows the ends of a range too.
         group.last_id = match id {
             b"-" => Id::MIN,

@@ -90,7 +90,10 @@ fn streams_are_trimmed() {
 fn groups_read_and_acknowledge() {
     Bench::new().check(&[
         "xgroup create s g $ => -ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option to create an empty stream automatically.",
+        "xgroup create s g $ mkstream mkstream mkstream mkstream => -ERR unknown subcommand or wrong number of arguments for 'create'. Try XGROUP HELP.",
+        "exists s => :0",
         "xgroup create s g $ mkstream => +OK",
+        "xgroup setid s g 0 entriesread 0 entriesread 0 => -ERR unknown subcommand or wrong number of arguments for 'setid'. Try XGROUP HELP.",
         "xgroup create s g $ => -BUSYGROUP Consumer Group name already exists",
         r#"xadd s 1-1 a 1 => "1-1""#,
         r#"xadd s 1-2 a 2 => "1-2""#,

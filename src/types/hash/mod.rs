@@ -244,7 +244,8 @@ impl Hash {
             Form::Timed(timed) => timed.set(name, value, lifetime),
             Form::Table(large) => return large.set(name, value, lifetime, epochs),
         };
-        if is_new && self.len() > limits.entries {
+        // Also when a field was only overwritten: clients see a lowered limit act.
+        if self.len() > limits.entries {
             self.enlarge(epochs);
         }
         is_new
