@@ -135,14 +135,14 @@ class Figure:
         return self.work(server, scale)
 
 
-def rss_per_key(command):
+def rss_per_key(command, reply=b"+OK\r\n", most=2 * MILLION):
     """Bytes per key, the keys set by `command(n)`."""
 
     def work(server, scale):
-        count = max(MILLION, int(2 * MILLION * scale))  # fewer would weigh the fixed costs
+        count = max(most // 2, int(most * scale))  # fewer would weigh the fixed costs
         time.sleep(0.3)
         before = server.rss()
-        server.load(command(n) for n in range(count))
+        server.load((command(n) for n in range(count)), reply)
         time.sleep(1.5)  # a table that grows in steps comes to rest
         return ((server.rss() - before) / count,)
 
@@ -160,6 +160,93 @@ def set_with_ttl(n):
 
 def set_integer(n):
     return b"*3\r\n$3\r\nSET\r\n$16\r\nkey:%012d\r\n$9\r\n%09d\r\n" % (n, 100_000_000 + n)
+
+
+def request(*words):
+    words = [w if isinstance(w, bytes) else str(w).encode() for w in words]
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words)
+
+
+def word(n):
+    """16 bytes that no integer fits."""
+    return b"%016x" % (n * 0x9E3779B97F4A7C15 % (1 << 64) | 0xA << 60)
+
+
+def small_hash(n):
+    return request("HSET", "key:%012d" % n, *(w for at in range(5) for w in ("field:%d" % at, word(5 * n + at))))
+
+
+def small_list(n):
+    return request("RPUSH", "key:%012d" % n, *(word(8 * n + at) for at in range(8)))
+
+
+def small_set(n):
+    return request("SADD", "key:%012d" % n, *(word(8 * n + at) for at in range(8)))
+
+
+def small_integers(n):
+    return request("SADD", "key:%012d" % n, *(1_000_000 + 997 * n % 1_000_000 + at for at in range(8)))
+
+
+def small_sorted_set(n):
+    return request("ZADD", "key:%012d" % n, *(w for at in range(5) for w in (100_000_000 + 7 * n + at, b"m" + word(5 * n + at))))
+
+
+def sorted_set_of_200(n):
+    return request("ZADD", "key:%012d" % n, *(w for at in range(200) for w in (100_000_000 + 7 * n + at, b"m" + word(200 * n + at))))
+
+
+def rss_per_element(command, element, count=4 * MILLION):
+    """Bytes per element of one large collection, of which `element(n)` gives the words."""
+
+    def work(server, scale):
+        time.sleep(0.3)
+        before = server.rss()
+        total = fill_large(server, command, element, max(MILLION, int(count * scale)))
+        time.sleep(1.5)
+        return ((server.rss() - before) / total,)
+
+    return work
+
+
+def fill_large(server, command, element, count, at_once=500):
+    for start in range(0, count, at_once):
+        words = [w for n in range(start, start + at_once) for w in element(n)]
+        reply = server.link.call(*command, *words)
+        if reply[0] == "error":
+            raise RuntimeError(f"{server.name} refused the data: {reply[1]!r}")
+    return -(-count // at_once) * at_once
+
+
+def send(server, lines):
+    """Sends encoded requests, whatever they reply as long as it is no error."""
+    while batch := [line for _, line in zip(range(1000), lines)]:
+        server.link.socket.sendall(b"".join(batch))
+        for _ in batch:
+            if server.link.read()[0] == "error":
+                raise RuntimeError(f"{server.name} refused the data")
+
+
+def rss_per_entry(server, scale):
+    """Bytes per entry of one large stream: two short fields each."""
+    count = max(MILLION, int(2 * MILLION * scale))
+    time.sleep(0.3)
+    before = server.rss()
+    send(server, (request("XADD", "large", "%015d-0" % (n + 1), "sensor", n % 1000, "value", b"%08x" % (n * 2654435761 % (1 << 32))) for n in range(count)))
+    time.sleep(1.5)
+    return ((server.rss() - before) / count,)
+
+
+def fill_collections(server, scale):
+    """One large collection of each type, and 50,000 hashes of 20 fields."""
+    fill_large(server, ["RPUSH", "list"], lambda n: (VALUE,), int(1.5 * MILLION))
+    fill_large(server, ["SADD", "set"], lambda n: (b"element:%012d" % n,), int(1.5 * MILLION))
+    fill_large(server, ["HSET", "hash"], lambda n: (b"element:%012d" % n, VALUE), MILLION)
+    fill_large(server, ["ZADD", "sorted"], lambda n: (n * 7919 % 1_000_003, b"element:%012d" % n), int(1.5 * MILLION))
+    rng = random.Random(7)
+    fill_large(server, ["GEOADD", "places"], lambda n: (rng.uniform(13, 16), rng.uniform(36, 39), b"place:%d" % n), 100_000)
+    send(server, (request("HSET", "hash:%012d" % n, *(w for at in range(20) for w in ("field:%d" % at, VALUE))) for n in range(50_000)))
+    send(server, (request("XADD", "stream", "*", "field", VALUE) for _ in range(100_000)))
 
 
 PROBE = """
@@ -289,8 +376,45 @@ DATASETS = {
     "1m": lambda server, scale: server.fill(MILLION, VALUE),
     "10m": lambda server, scale: server.fill(10 * MILLION, VALUE),
     "numbers": lambda server, scale: server.fill(MILLION, b"100"),
+    "collections": fill_collections,
     "16k": lambda server, scale: server.fill(10_000, b"x" * 16384),
 }
+
+
+ELEMENT = "element:__rand_int__"
+# Name, words, requests, range of the random numbers. What takes away stays below what is there.
+COLLECTION_LOADS = [
+    ("lpush.16", "LPUSH list 0123456789abcdef", MILLION, MILLION),
+    ("rpop.16", "RPOP list", MILLION, MILLION),
+    ("lrange100.16", "LRANGE list 0 99", 200_000, MILLION),
+    ("sadd.16", f"SADD set {ELEMENT}", 2 * MILLION, 2 * MILLION),
+    ("spop.16", "SPOP set", MILLION, MILLION),
+    ("hset.16", f"HSET hash {ELEMENT} 0123456789abcdef", 2 * MILLION, MILLION),
+    ("hget.16", f"HGET hash {ELEMENT}", 2 * MILLION, MILLION),
+    ("hgetall20.16", "HGETALL hash:__rand_int__", 400_000, 50_000),
+    ("pfadd.16", f"PFADD sketch {ELEMENT}", 2 * MILLION, MILLION),
+    ("setbit.16", "SETBIT bits __rand_int__ 1", 2 * MILLION, MILLION),
+    ("zadd.16", f"ZADD sorted __rand_int__ {ELEMENT}", MILLION, MILLION),
+    ("zrank.16", f"ZRANK sorted {ELEMENT}", MILLION, MILLION),
+    ("zrange100.16", "ZRANGE sorted 100000 100099", 200_000, MILLION),
+    ("zpopmin.16", "ZPOPMIN sorted", MILLION, MILLION),
+    ("xadd.16", "XADD stream * field 0123456789abcdef", MILLION, MILLION),
+    ("xrange100.16", "XRANGE stream - + COUNT 100", 100_000, MILLION),
+    ("geosearch.16", "GEOSEARCH places FROMLONLAT 14.5 37.5 BYRADIUS 10 km ASC", 50_000, MILLION),
+]
+SMALL_COLLECTIONS = [
+    ("hash5", small_hash, b":5\r\n"),
+    ("list8", small_list, b":8\r\n"),
+    ("set8", small_set, b":8\r\n"),
+    ("ints8", small_integers, b":8\r\n"),
+    ("zset5", small_sorted_set, b":5\r\n"),
+]
+LARGE_COLLECTIONS = [
+    ("bigzset", ["ZADD", "large"], lambda n: (n * 7919 % 1_000_003, b"m" + word(n))),
+    ("bighash", ["HSET", "large"], lambda n: (b"field:%010d" % n, word(n))),
+    ("bigset", ["SADD", "large"], lambda n: (word(n),)),
+    ("biglist", ["RPUSH", "large"], lambda n: (word(n),)),
+]
 
 
 def all_rows():
@@ -310,9 +434,17 @@ def all_rows():
     rows.append(Load("keys.10m", "10m", get, 3 * MILLION, 16, space=10 * MILLION))
     rows.append(Load("clients.100", "1m", get, 400_000, clients=100))
     rows.append(Load("clients.10000", "1m", get, 400_000, clients=10_000))
+    for name, words, requests, space in COLLECTION_LOADS:
+        rows.append(Load(name, "collections", words.split(), requests, 16, space=space))
     rows.append(Figure("rss.value", "empty", ("B per key",), rss_per_key(set_value)))
     rows.append(Figure("rss.ttl", "empty", ("B per key",), rss_per_key(set_with_ttl)))
     rows.append(Figure("rss.integer", "empty", ("B per key",), rss_per_key(set_integer)))
+    for name, command, reply in SMALL_COLLECTIONS:
+        rows.append(Figure(f"rss.{name}", "empty", ("B per key",), rss_per_key(command, reply, MILLION)))
+    rows.append(Figure("rss.zset200", "empty", ("B per key",), rss_per_key(sorted_set_of_200, b":200\r\n", 40_000)))
+    for name, command, element in LARGE_COLLECTIONS:
+        rows.append(Figure(f"rss.{name}", "empty", ("B each",), rss_per_element(command, element)))
+    rows.append(Figure("rss.bigstream", "empty", ("B each",), rss_per_entry))
     rows.append(Figure("growth.10m", "empty", ("p99.9 ms", "max ms", "idle p99.9 ms", "idle max ms"), growth))
     rows.append(Figure("expiry.500k", "empty", ("p99.9 ms", "max ms"), expiring_others))
     rows.append(Figure("expiry.1m", "empty", ("ms after last",), expiring_last))
