@@ -7,6 +7,7 @@
 use ochre::base::time::{MonotonicMicros, Now};
 use ochre::command::spec::{Arg, ArgKind, Group, READONLY, Spec, WRITE};
 use ochre::config::{Config, Field};
+use ochre::engine::away::LongRead;
 use ochre::engine::client::{ClientKey, Origin};
 use ochre::engine::outside::{AllocatorFigures, Outside, ProcessFigures};
 use ochre::engine::registry::{Row, Run};
@@ -46,6 +47,9 @@ impl Outside for Nowhere {
     }
     fn allocator_report(&self) -> String {
         String::new()
+    }
+    fn send_away(&mut self, read: LongRead) {
+        panic!("nothing here is long: {read:?}");
     }
     fn purge(&mut self) {}
     fn allocator_name(&self) -> String {

@@ -22,7 +22,7 @@ impl From<WrongType> for ReplyError {
 }
 
 /// How a call goes on after its handler.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Flow {
     /// The reply is written.
     Replied,
@@ -36,7 +36,14 @@ pub enum Flow {
     /// When one of the keys may have what is waited for, the whole request is run again. The
     /// handler need not know: it answers now, or says once more that it would wait.
     Wait(Box<Wait>),
+    /// The call would take long, and nothing is written: it is to be run over a snapshot, by a
+    /// worker; with this handler, or with its own if that is one that reads. Only where
+    /// [`ReadCx::is_long`] says so.
+    Away(Option<ReadHandler>),
 }
+
+/// Handler of a command that only reads.
+pub type ReadHandler = fn(&mut ReadCx<'_>) -> CmdResult;
 
 /// What a call waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,6 +195,17 @@ pub struct ReadCx<'a> {
     pub limits: &'a DataLimits,
     /// Seeded generator.
     pub rng: &'a mut fastrand::Rng,
+    /// How many elements may be walked here and now.
+    pub here_max: usize,
+}
+
+impl ReadCx<'_> {
+    /// Whether a call that has to walk about so many elements is for a worker: then nothing may
+    /// have been written, and the handler returns [`Flow::Away`].
+    #[inline]
+    pub fn is_long(&self, elements: usize) -> bool {
+        elements > self.here_max
+    }
 }
 
 /// For a command that may write.
@@ -203,4 +221,6 @@ pub struct WriteCx<'a> {
     pub limits: &'a DataLimits,
     /// Seeded generator.
     pub rng: &'a mut fastrand::Rng,
+    /// How many elements may be walked here and now; see [`ReadCx::is_long`].
+    pub here_max: usize,
 }

@@ -3,7 +3,7 @@
 //! A row says what only a human knows. `COMMAND INFO`, ACL categories, routing, the gates and the
 //! documentation are computed from it (see `Spec::categories`, `Spec::first_key`).
 
-use super::context::{CmdResult, ReadCx, WriteCx};
+use super::context::{CmdResult, ReadHandler, WriteCx};
 
 /// A command with what runs it; `R` differs by layer (data commands: [`DataRun`]).
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct Command<R: 'static> {
 #[derive(Clone, Copy, Debug)]
 pub enum DataRun {
     /// Reads the keyspace.
-    Read(fn(&mut ReadCx<'_>) -> CmdResult),
+    Read(ReadHandler),
     /// May change the keyspace.
     Write(fn(&mut WriteCx<'_>) -> CmdResult),
     /// Reads the keyspace, and may keep in a value what it found out about it.

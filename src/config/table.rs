@@ -492,6 +492,10 @@ directives! {
         live("sanitize-dump-payload").inert("every payload is checked");
 
     section "Slow commands and latency" ACTS;
+    /// Elements from which on a reading command outside transactions and scripts (KEYS, SMEMBERS,
+    /// LRANGE and the like) is run over a snapshot by another thread, while others are served; 0
+    /// is never.
+    offload_threshold: u64 = 10_000, live("offload-threshold");
 
     /// Microseconds from which on a command is logged as slow; 0 logs all, -1 none.
     slowlog_log_slower_than: i64 = 10_000, live("slowlog-log-slower-than")

@@ -26,7 +26,7 @@ use crate::protocol::error::ReplyError;
 use crate::protocol::reply::{Output, Reply};
 
 use super::client::{ClientFlags, ClientKey};
-use super::dispatch::{Cost, Manner};
+use super::dispatch::{Cost, Manner, Unanswered};
 use super::gates::Verdict;
 use super::registry::RowIndex;
 use super::transaction::Queued;
@@ -316,7 +316,7 @@ impl Engine {
             }
             unanswered
         });
-        if let Some((_, nanos)) = unanswered {
+        if let Some(Unanswered::Waits(_, nanos)) = unanswered {
             waiting.nanos = nanos;
             if !waiting.mark.is_empty() {
                 in_vain.push(waiting.mark.clone());
@@ -330,7 +330,7 @@ impl Engine {
     }
 
     /// Has a reply written that its client didn't just ask for, behind what waits to be sent.
-    fn answer<R>(
+    pub(super) fn answer<R>(
         &mut self,
         key: ClientKey,
         write: impl FnOnce(&mut Self, &mut Output) -> Option<R>,

@@ -9,6 +9,7 @@ use crate::base::time::{MonotonicMicros, UnixMillis};
 use crate::keyspace::DbIndex;
 use crate::protocol::reply::{Dialect, Output};
 
+use super::away::Away;
 use super::blocked::Waiting;
 use super::pubsub::table::Subscriptions;
 use super::registry::RowIndex;
@@ -154,6 +155,8 @@ pub struct Client {
     pub transaction: Option<Box<Transaction>>,
     /// What it waits for.
     pub(super) waiting: Option<Box<Waiting>>,
+    /// What a worker does for it.
+    pub(super) away: Option<Box<Away>>,
     /// Channels and patterns it listens to.
     pub(super) subscriptions: Option<Box<Subscriptions>>,
     /// How its cache is kept right.
@@ -184,13 +187,15 @@ impl Client {
             + self.args_bytes
             + self.transaction.as_ref().map_or(0, |transaction| transaction.memory_bytes())
             + self.waiting.as_ref().map_or(0, |waiting| waiting.memory_bytes())
+            + self.away.as_ref().map_or(0, |away| away.memory_bytes())
             + self.subscriptions.as_ref().map_or(0, |subscriptions| subscriptions.memory_bytes())
             + self.tracking.as_ref().map_or(0, |tracking| tracking.memory_bytes())
     }
 
     /// Bytes waiting to be sent.
     pub fn output_bytes(&self) -> usize {
-        self.output.len() + self.output_in_flight
+        let pushed = self.away.as_ref().map_or(0, |away| away.pushed.len());
+        self.output.len() + self.output_in_flight + pushed
     }
 }
 
@@ -237,6 +242,7 @@ impl Clients {
             weight: 0,
             transaction: None,
             waiting: None,
+            away: None,
             subscriptions: None,
             tracking: None,
             bytes_in: 0,

@@ -22,6 +22,8 @@ pub struct EngineCx<'a> {
     pub args: Args<'a>,
     /// Where the reply goes.
     pub reply: Reply<'a>,
+    /// How many elements may be walked here and now; beyond, a worker does it.
+    pub here_max: usize,
 }
 
 impl EngineCx<'_> {

@@ -1,7 +1,7 @@
 //! DEBUG: what tests and developers need. Guarded by `enable-debug-command`.
 
 use crate::base::number::{parse_double, parse_int};
-use crate::command::context::{CmdResult, Flow};
+use crate::command::context::{CmdResult, Flow, ReadCx};
 use crate::command::spec::{ADMIN, Command, Group, LOADING, NOSCRIPT, STALE, at_least, exactly};
 use crate::config::rewrite::Extent;
 use crate::keyspace::journal::Event;
@@ -195,8 +195,16 @@ fn error(cx: &mut EngineCx<'_>) -> CmdResult {
 }
 
 fn digest_all(cx: &mut EngineCx<'_>) -> CmdResult {
+    if cx.engine.keyspace.len() > cx.here_max {
+        return Ok(Flow::Away(Some(digest_away)));
+    }
     let digest = digest::of_keyspace(&cx.engine.keyspace, cx.engine.now.unix_ms());
     cx.reply.simple(&digest.hex());
+    Ok(Flow::Replied)
+}
+
+fn digest_away(cx: &mut ReadCx<'_>) -> CmdResult {
+    cx.reply.simple(&digest::of_all(&cx.keys).hex());
     Ok(Flow::Replied)
 }
 

@@ -38,9 +38,14 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 
 /// Digest of all databases. O(data).
 pub(super) fn of_keyspace(keyspace: &Keyspace, now: UnixMillis) -> DataDigest {
+    of_all(&keyspace.reader(DbIndex(0), now))
+}
+
+/// Digest of all databases that a view of one of them leads to. O(data).
+pub(super) fn of_all(keys: &Reader<'_>) -> DataDigest {
     let mut digest = DataDigest::default();
-    for db in (0..keyspace.db_count()).map(DbIndex) {
-        let reader = keyspace.reader(db, now);
+    for db in (0..keys.db_count()).map(DbIndex) {
+        let reader = keys.other(db);
         let mut cursor = 0;
         loop {
             cursor = reader.scan(cursor, usize::MAX, &mut |key, value| {

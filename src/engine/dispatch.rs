@@ -1,7 +1,7 @@
 //! From a batch of requests to replies: look up, pass the gates, run, count.
 
 use crate::command::args::Args;
-use crate::command::context::{CmdResult, Flow, ReadCx, Wait, WriteCx};
+use crate::command::context::{CmdResult, Flow, ReadCx, ReadHandler, Wait, WriteCx};
 use crate::command::spec::{Begin, FAST, Find, MAY_REPLICATE, PUBSUB, Spec, WRITE};
 use crate::protocol::error::ReplyError;
 use crate::protocol::reply::{Mark, Output, Reply};
@@ -78,8 +78,14 @@ pub(super) struct Cost {
     pub reply_bytes: usize,
 }
 
-/// A call that would wait, and how many nanoseconds went into it.
-pub(super) type Unanswered = (Box<Wait>, u64);
+/// A call that is not answered at once.
+#[derive(Debug)]
+pub(super) enum Unanswered {
+    /// It would wait; so many nanoseconds went into it.
+    Waits(Box<Wait>, u64),
+    /// A worker is to run it with this handler.
+    Away(ReadHandler),
+}
 
 impl Engine {
     /// Serves the requests of one connection in order. Replies are in the client's output after.
@@ -270,9 +276,14 @@ impl Engine {
             client.reply_mode = ReplyMode::Skipping;
         }
         let reply = Reply::new(replies, client.dialect);
-        if let Some((wait, nanos)) = self.call_as(Manner::Alone, key, index, args, reply) {
+        if let Some(unanswered) = self.call_as(Manner::Alone, key, index, args, reply) {
             replies.rewind(mark);
-            self.begin_wait(key, index, args, *wait, nanos);
+            match unanswered {
+                Unanswered::Waits(wait, nanos) => self.begin_wait(key, index, args, *wait, nanos),
+                Unanswered::Away(handler) => {
+                    self.begin_away(key, Queued::new(index, args), handler);
+                }
+            }
             return Step::Waits;
         }
         if self.is_paused_in_script(key) {
@@ -356,8 +367,9 @@ impl Engine {
             self.deliver();
         }
         let outer = self.caller.replace(key);
-        let outcome = self.run(key, index, args.clone(), reply.reborrow());
-        let mut waits = None;
+        let lookups = self.keyspace.stats().lookups();
+        let outcome = self.run(manner, key, index, args.clone(), reply.reborrow());
+        let (mut waits, mut away) = (None, None);
         let failed = match outcome {
             Ok(Flow::Replied) => false,
             Ok(Flow::Failed) => true,
@@ -371,6 +383,10 @@ impl Engine {
                 } else {
                     waits = Some(wait);
                 }
+                false
+            }
+            Ok(Flow::Away(handler)) => {
+                away = self.prepare_away(index, handler, lookups);
                 false
             }
             Err(error) => {
@@ -388,7 +404,7 @@ impl Engine {
         if let Manner::Again(spent) = manner {
             nanos += spent;
         }
-        if waits.is_none() {
+        if waits.is_none() && away.is_none() {
             let reply_bytes = reply.output().len().saturating_sub(reply_from);
             self.count_call(key, index, args, Cost { nanos, failed, reply_bytes });
         }
@@ -401,7 +417,10 @@ impl Engine {
         }
         self.react();
         self.caller = outer;
-        waits.map(|wait| (wait, nanos))
+        match (waits, away) {
+            (Some(wait), _) => Some(Unanswered::Waits(wait, nanos)),
+            (None, away) => away.map(Unanswered::Away),
+        }
     }
 
     /// Counts a call that has been answered.
@@ -433,6 +452,7 @@ impl Engine {
 
     fn run(
         &mut self,
+        manner: Manner,
         key: ClientKey,
         index: RowIndex,
         args: Args<'_>,
@@ -440,22 +460,20 @@ impl Engine {
     ) -> CmdResult {
         let Some(client) = self.clients.get(key) else { return Ok(Flow::Replied) };
         let (db, now) = (client.db, self.now.unix_ms());
+        // What is part of a whole is not put off.
+        let here_max = if manner == Manner::Alone { self.here_max } else { usize::MAX };
         match self.registry.row(index).run {
             Run::Read(handler) => {
                 let no_touch = client.flags.has(ClientFlags::NO_TOUCH);
                 let keys = self.keyspace.reader(db, now);
                 let keys = if no_touch { keys.no_touch() } else { keys };
-                handler(&mut ReadCx { args, reply, keys, limits: &self.limits, rng: &mut self.rng })
+                let (limits, rng) = (&self.limits, &mut self.rng);
+                handler(&mut ReadCx { args, reply, keys, limits, rng, here_max })
             }
             Run::Write(handler) => {
                 let keys = self.keyspace.writer(db, now);
-                handler(&mut WriteCx {
-                    args,
-                    reply,
-                    keys,
-                    limits: &self.limits,
-                    rng: &mut self.rng,
-                })
+                let (limits, rng) = (&self.limits, &mut self.rng);
+                handler(&mut WriteCx { args, reply, keys, limits, rng, here_max })
             }
             Run::Engine(handler) => {
                 let mut args = args;
@@ -463,7 +481,14 @@ impl Engine {
                     // A subcommand's own words come behind its name.
                     args.seek(2);
                 }
-                handler(&mut EngineCx { engine: self, client: key, row: index, args, reply })
+                handler(&mut EngineCx {
+                    engine: self,
+                    client: key,
+                    row: index,
+                    args,
+                    reply,
+                    here_max,
+                })
             }
             Run::Help(lines) => {
                 let row = self.registry.row(index);

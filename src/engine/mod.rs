@@ -6,6 +6,9 @@
 //! at once goes through [`outside::Outside`].
 
 mod aftermath;
+pub mod away;
+#[cfg(test)]
+mod away_tests;
 mod blocked;
 #[cfg(test)]
 mod blocked_tests;
@@ -172,6 +175,8 @@ pub struct Engine {
     pub identity: Identity,
     outside: Box<dyn Outside>,
     limits: DataLimits,
+    /// `offload-threshold`.
+    here_max: usize,
     rng: fastrand::Rng,
     effects: Vec<Effect>,
     spare_output: Output,
@@ -251,6 +256,7 @@ impl Engine {
                 counts_frequency: false,
                 encodings: EncodingLimits::default(),
             },
+            here_max: usize::MAX,
             rng: fastrand::Rng::with_seed(seed.rotate_left(32)),
             effects: Vec::new(),
             spare_output: Output::default(),
@@ -292,6 +298,10 @@ impl Engine {
                 EvictionPolicy::AllkeysLfu | EvictionPolicy::VolatileLfu
             ),
             encodings: encoding_limits(&self.config),
+        };
+        self.here_max = match usize::try_from(self.config.offload_threshold) {
+            Ok(0) | Err(_) => usize::MAX,
+            Ok(elements) => elements,
         };
         self.slow_log.obey(&self.config);
         self.latency.obey(self.config.latency_monitor_threshold);

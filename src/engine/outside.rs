@@ -7,6 +7,8 @@
 use crate::config::{Config, Field};
 use crate::keyspace::graveyard::Garbage;
 
+use super::away::LongRead;
+
 /// Figures of the process, read when INFO asks.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ProcessFigures {
@@ -57,6 +59,8 @@ pub trait Outside: std::fmt::Debug {
     fn free(&mut self, garbage: Vec<Garbage>);
     /// Large things that are still to be freed, and those that have been.
     fn freeing(&self) -> (usize, usize);
+    /// Has a worker run this; its outcome goes to [`super::Engine::come_back`].
+    fn send_away(&mut self, read: LongRead);
     /// Gives free pages back to the kernel.
     fn purge(&mut self);
     /// The allocator's name and version.

@@ -3,7 +3,7 @@
 //! Names are found without regard to case through a small open-addressed table; a container's
 //! subcommands through its own list. Statistics of a command live beside its row.
 
-use crate::command::context::{CmdResult, ReadCx, WriteCx};
+use crate::command::context::{CmdResult, ReadHandler, WriteCx};
 use crate::command::spec::{Command, DataRun, Flags, NONE, Spec};
 use crate::config::file::RenamedCommand;
 
@@ -28,7 +28,7 @@ pub enum EngineRun {
 #[derive(Clone, Copy, Debug)]
 pub enum Run {
     /// Reads the keyspace.
-    Read(fn(&mut ReadCx<'_>) -> CmdResult),
+    Read(ReadHandler),
     /// May change the keyspace.
     Write(fn(&mut WriteCx<'_>) -> CmdResult),
     /// Works on the engine.

@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use super::away::LongRead;
 use super::client::{ClientKey, Origin};
 use super::dispatch::Next;
 use super::outside::{AllocatorFigures, Outside, ProcessFigures};
@@ -24,6 +25,8 @@ pub(super) struct State {
     file: Vec<u8>,
     refused: Option<Field>,
     slept_us: u64,
+    /// What workers are to do.
+    pub(super) away: Vec<LongRead>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -45,6 +48,9 @@ impl Outside for World {
     fn free(&mut self, _: Vec<Garbage>) {}
     fn freeing(&self) -> (usize, usize) {
         (0, 0)
+    }
+    fn send_away(&mut self, read: LongRead) {
+        self.0.borrow_mut().away.push(read);
     }
     fn purge(&mut self) {}
     fn allocator_name(&self) -> String {

@@ -100,11 +100,13 @@ impl Bench {
         match run {
             DataRun::Read(handler) => {
                 let keys = self.keyspace.reader(self.db, self.now);
-                handler(&mut ReadCx { args, reply, keys, limits, rng: &mut self.rng })
+                let here_max = usize::MAX;
+                handler(&mut ReadCx { args, reply, keys, limits, rng: &mut self.rng, here_max })
             }
             DataRun::Write(handler) | DataRun::Refresh(handler) => {
                 let keys = self.keyspace.writer(self.db, self.now);
-                handler(&mut WriteCx { args, reply, keys, limits, rng: &mut self.rng })
+                let here_max = usize::MAX;
+                handler(&mut WriteCx { args, reply, keys, limits, rng: &mut self.rng, here_max })
             }
             DataRun::Container | DataRun::Help(_) => panic!("the engine answers these"),
         }

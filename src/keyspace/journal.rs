@@ -216,6 +216,11 @@ impl Journal {
         self.hears_misses = hears;
     }
 
+    /// Whether it notes what readers look for in vain.
+    pub fn hears_misses(&self) -> bool {
+        self.hears_misses
+    }
+
     /// Whether there are misses to take.
     pub fn has_misses(&self) -> bool {
         self.hears_misses && !self.misses.borrow().is_empty()

@@ -130,6 +130,15 @@ impl Keyspace {
         }
     }
 
+    /// An empty one that hashes, counts and notes misses as this one does.
+    fn without_data(&self) -> Self {
+        let seed = self.epochs.seed();
+        let mut other = Self { hasher: self.hasher, ..Self::new(self.db_count(), seed) };
+        other.clock.policy = self.clock.policy;
+        other.journal.listen_to_misses(self.journal.hears_misses());
+        other
+    }
+
     /// Reads database `db` as of `now`. A number out of range means the last database.
     pub fn reader(&self, db: DbIndex, now: UnixMillis) -> Reader<'_> {
         Reader::new(self, self.within(db), now)

@@ -1,13 +1,15 @@
 //! Reading one database at one moment. An expired key is never seen, removed or not.
 
-use super::snapshot::KeyView;
+use super::snapshot::{KeyView, KeyspaceSnapshot};
 use super::stats::Stats;
 use super::value::{
-    KeyRef, Kind, Stored, StringRef, ValueRef, WrongType, encoding_of, kind_of, string_of, value_of,
+    KeyEntry, KeyRef, Kind, Stored, StringRef, ValueRef, WrongType, encoding_of, kind_of,
+    string_of, value_of,
 };
-use super::{Database, DbIndex, Keyspace};
+use super::{DbIndex, Keyspace};
 use crate::base::time::UnixMillis;
 use crate::structures::access_clock::Access;
+use crate::structures::cow_table::CowTable;
 use crate::structures::entry::Content;
 
 /// Draws before [`Reader::random_key`] looks for a living key one by one.
@@ -24,6 +26,10 @@ enum Touch {
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a> {
     keyspace: &'a Keyspace,
+    /// Of the database, in the keyspace or in the snapshot.
+    table: &'a CowTable<KeyEntry>,
+    /// Where the tables are, when not in the keyspace.
+    snapshot: Option<&'a KeyspaceSnapshot>,
     db: DbIndex,
     now: UnixMillis,
     /// Keys whose deadline is not behind this moment are hidden: `now`, unless a primary decides
@@ -40,7 +46,20 @@ pub(super) fn is_dead(deadline: Option<i64>, now: UnixMillis) -> bool {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(keyspace: &'a Keyspace, db: DbIndex, now: UnixMillis) -> Self {
-        Self { keyspace, db, now, horizon: now, touch: Touch::Yes }
+        let table = &keyspace.databases[usize::from(db.0)].table;
+        Self { keyspace, table, snapshot: None, db, now, horizon: now, touch: Touch::Yes }
+    }
+
+    /// Reads a snapshot; `keyspace` lends its hash and takes what is counted.
+    pub(super) fn of_snapshot(
+        keyspace: &'a Keyspace,
+        snapshot: &'a KeyspaceSnapshot,
+        db: DbIndex,
+        now: UnixMillis,
+    ) -> Self {
+        let table = snapshot.table(db);
+        let snapshot = Some(snapshot);
+        Self { keyspace, table, snapshot, db, now, horizon: now, touch: Touch::Yes }
     }
 
     /// The same view, showing expired keys that are not yet removed, too.
@@ -63,7 +82,12 @@ impl<'a> Reader<'a> {
     /// Another database of the same keyspace.
     #[must_use]
     pub fn other(&self, db: DbIndex) -> Self {
-        Self { db: self.keyspace.within(db), ..*self }
+        let db = self.keyspace.within(db);
+        let table = match self.snapshot {
+            Some(snapshot) => snapshot.table(db),
+            None => &self.keyspace.databases[usize::from(db.0)].table,
+        };
+        Self { table, db, ..*self }
     }
     /// Number of databases.
     pub fn db_count(&self) -> u16 {
@@ -74,19 +98,15 @@ impl<'a> Reader<'a> {
     pub fn no_touch(self) -> Self {
         Self { touch: Touch::No, ..self }
     }
-    /// The keyspace behind the view.
-    pub fn keyspace(&self) -> &'a Keyspace {
-        self.keyspace
-    }
-
-    fn database(&self) -> &'a Database {
-        &self.keyspace.databases[usize::from(self.db.0)]
+    /// The hash of a key, or of whatever is to be spread like keys.
+    pub fn hash_of(&self, key: &[u8]) -> u64 {
+        self.keyspace.hash_of(key)
     }
 
     #[inline]
     fn find(&self, key: &[u8]) -> Option<KeyRef<'a>> {
         let hash = self.keyspace.hash_of(key);
-        let entry = self.database().table.find(hash, |entry| entry.has_key(key))?;
+        let entry = self.table.find(hash, |entry| entry.has_key(key))?;
         (!is_dead(entry.deadline(), self.horizon)).then_some(entry)
     }
 
@@ -160,12 +180,12 @@ impl<'a> Reader<'a> {
             Content::Nested(value) => entry.shell_bytes() + value.estimated_bytes(samples),
             _ => entry.memory_bytes(),
         };
-        let share = self.database().table.memory_bytes() / self.len().max(1);
+        let share = self.table.memory_bytes() / self.len().max(1);
         Some(value + share)
     }
     /// Keys, expired but not yet removed ones included.
     pub fn len(&self) -> usize {
-        self.database().table.len()
+        self.table.len()
     }
     /// Whether there is no key.
     pub fn is_empty(&self) -> bool {
@@ -184,7 +204,7 @@ impl<'a> Reader<'a> {
         let mut cursor = cursor;
         loop {
             // Dead keys count too: a step over a thousand of them must end.
-            cursor = self.database().table.scan(cursor, &mut |entry| {
+            cursor = self.table.scan(cursor, &mut |entry| {
                 left = left.saturating_sub(1);
                 if !is_dead(entry.deadline(), self.horizon) {
                     visit(entry.key(), value_of(entry));
@@ -198,7 +218,7 @@ impl<'a> Reader<'a> {
 
     /// Visits all live keys, in the order of their hashes.
     pub fn for_each(&self, mut visit: impl FnMut(KeyView<'a>)) {
-        let entries = self.database().table.iter();
+        let entries = self.table.iter();
         for entry in entries.filter(|entry| !is_dead(entry.deadline(), self.horizon)) {
             visit(KeyView {
                 key: entry.key(),
@@ -211,7 +231,7 @@ impl<'a> Reader<'a> {
 
     /// A live key drawn fairly; `None` when there is none.
     pub fn random_key(&self, rng: &mut fastrand::Rng) -> Option<&'a [u8]> {
-        let table = &self.database().table;
+        let table = self.table;
         for _ in 0..RANDOM_TRIES {
             let entry = table.random(|| rng.u64(..))?;
             if !is_dead(entry.deadline(), self.horizon) {

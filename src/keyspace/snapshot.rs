@@ -1,9 +1,10 @@
 //! The data set as it was, for another thread to read.
 
-use super::DbIndex;
+use super::read::Reader;
 use super::value::{KeyEntry, ValueRef, value_of};
+use super::{DbIndex, Keyspace};
 use crate::base::time::UnixMillis;
-use crate::structures::cow_table::TableSnapshot;
+use crate::structures::cow_table::{CowTable, TableSnapshot};
 
 /// All databases at one moment. Holds back memory of what is changed or removed later.
 #[derive(Debug)]
@@ -14,10 +15,23 @@ pub struct KeyspaceSnapshot {
     now: UnixMillis,
 }
 
+/// A snapshot that is read as the living data are, by the same commands: [`Frozen::reader`]. What
+/// they count is kept until [`Keyspace::absorb`] takes it over.
+#[derive(Debug)]
+pub struct Frozen {
+    /// Without data: the hash, the counters, the journal.
+    counter: Keyspace,
+    snapshot: KeyspaceSnapshot,
+}
+
 const _: () = {
     const fn is_send<T: Send>() {}
     is_send::<KeyspaceSnapshot>();
+    is_send::<Frozen>();
 };
+
+/// What databases look like that were never written to.
+static VACANT: CowTable<KeyEntry> = CowTable::new(0);
 
 /// A key with all that belongs to it.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +53,10 @@ impl KeyspaceSnapshot {
         now: UnixMillis,
     ) -> Self {
         Self { tables, expiring, now }
+    }
+
+    pub(super) fn table(&self, db: DbIndex) -> &CowTable<KeyEntry> {
+        self.tables.get(usize::from(db.0)).map_or(&VACANT, |table| table)
     }
 
     /// When it was taken.
@@ -67,5 +85,34 @@ impl KeyspaceSnapshot {
             deadline: entry.deadline().map(UnixMillis),
             clock: entry.clock(),
         })
+    }
+}
+
+impl Frozen {
+    /// Database `db` as of the snapshot's moment.
+    pub fn reader(&self, db: DbIndex) -> Reader<'_> {
+        let db = self.counter.within(db);
+        Reader::of_snapshot(&self.counter, &self.snapshot, db, self.snapshot.now)
+    }
+}
+
+impl Keyspace {
+    /// All databases as of now, in O(databases), to be read by another thread.
+    pub fn freeze(&mut self, now: UnixMillis) -> Frozen {
+        Frozen { counter: self.without_data(), snapshot: self.snapshot(now) }
+    }
+
+    /// Counts what was looked up in a snapshot, and lets go of it.
+    pub fn absorb(&mut self, frozen: Frozen) {
+        let Frozen { mut counter, snapshot } = frozen;
+        drop(snapshot);
+        for (own, other) in
+            [(&self.stats.hits, &counter.stats.hits), (&self.stats.misses, &counter.stats.misses)]
+        {
+            own.set(own.get().wrapping_add(other.get()));
+        }
+        for miss in counter.journal.take_misses().iter() {
+            self.journal.miss(miss.db, miss.key);
+        }
     }
 }

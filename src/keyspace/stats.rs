@@ -29,6 +29,18 @@ impl Stats {
         }
     }
 
+    /// Lookups that found their key and lookups that did not, so far.
+    #[inline]
+    pub fn lookups(&self) -> (u64, u64) {
+        (self.hits.get(), self.misses.get())
+    }
+
+    /// Takes back what was counted since [`Stats::lookups`] said this.
+    pub fn take_back(&self, (hits, misses): (u64, u64)) {
+        self.hits.set(hits);
+        self.misses.set(misses);
+    }
+
     pub(super) fn count(counter: &Cell<u64>) {
         counter.set(counter.get().wrapping_add(1));
     }

@@ -187,6 +187,29 @@ impl Output {
         other.clear();
     }
 
+    /// The same bytes by reference, in allocations of at most `piece_bytes` unless they were shared
+    /// before, so that a large output is freed bit by bit as it is sent.
+    #[must_use]
+    pub fn in_pieces(self, piece_bytes: usize) -> Self {
+        if self.bytes.len() <= piece_bytes {
+            return self;
+        }
+        let mut pieces = Self::default();
+        let mut from = self.start;
+        let mut cut = |pieces: &mut Self, end: usize| {
+            for piece in self.bytes[from..end].chunks(piece_bytes) {
+                pieces.push_shared(Blob::new(piece.to_vec()));
+            }
+            from = end;
+        };
+        for (at, blob) in &self.shared {
+            cut(&mut pieces, *at);
+            pieces.push_shared(blob.clone());
+        }
+        cut(&mut pieces, self.bytes.len());
+        pieces
+    }
+
     /// Cuts back to an earlier [`Output::mark`], from which on nothing was sent: what came after
     /// was never said.
     pub fn rewind(&mut self, mark: Mark) {
@@ -618,6 +641,19 @@ mod tests {
         let resp2 = format!("{large}*2\r\n{large}*2\r\n:1\r\n:2\r\n*0\r\n");
         let resp3 = format!("{large}*2\r\n{large}%1\r\n:1\r\n:2\r\n~0\r\n");
         check(say, &resp2, &resp3);
+    }
+
+    #[test]
+    fn an_output_in_pieces_is_the_same_bytes() {
+        let mut output = Output::default();
+        output.push_raw(&[b'a'; 25]);
+        output.push_shared(Blob::new(vec![b'b'; 30]));
+        output.push_raw(&[b'c'; 11]);
+        let whole: Vec<u8> = output.slices().flatten().copied().collect();
+        let pieces = output.in_pieces(10);
+        assert_eq!((pieces.len(), pieces.shared_count()), (66, 6));
+        assert_eq!(pieces.slices().flatten().copied().collect::<Vec<u8>>(), whole);
+        assert!(pieces.slices().all(|piece| piece.len() <= 10 || piece[0] == b'b'));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use crate::base::limits::OUTPUT_PAUSE_BYTES;
+use crate::base::limits::{OUTPUT_PAUSE_BYTES, SEND_TURN_BYTES};
 use crate::engine::client::{ClientFlags, ClientKey};
 use crate::engine::dispatch::Next;
 use crate::protocol::decode::DecodeLimits;
@@ -88,9 +88,14 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends what waits; whether everything is sent.
+    /// Sends what waits; whether everything is sent. Others are let in between.
     fn send(&mut self, host: &mut Host, cx: &mut Context<'_>) -> Result<bool, Ended> {
+        let mut left = SEND_TURN_BYTES;
         loop {
+            if left == 0 {
+                cx.waker().wake_by_ref();
+                return Ok(false);
+            }
             let Some(output) = host.engine.output(self.key) else { return Err(Ended) };
             if output.is_empty() {
                 return Ok(true);
@@ -98,7 +103,10 @@ impl Connection {
             match self.socket.poll_send(cx, output) {
                 Poll::Pending => return Ok(false),
                 Poll::Ready(Err(_)) => return Err(Ended),
-                Poll::Ready(Ok(sent)) => host.engine.count_sent(self.key, sent),
+                Poll::Ready(Ok(sent)) => {
+                    host.engine.count_sent(self.key, sent);
+                    left = left.saturating_sub(sent);
+                }
             }
         }
     }

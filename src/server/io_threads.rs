@@ -16,7 +16,7 @@ use std::task::{Context, Poll, Waker};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::base::limits::OUTPUT_PAUSE_BYTES;
+use crate::base::limits::{OUTPUT_PAUSE_BYTES, SEND_TURN_BYTES};
 use crate::engine::client::{Client, ClientKey};
 use crate::engine::dispatch::Next;
 use crate::protocol::decode::DecodeLimits;
@@ -367,11 +367,19 @@ impl Remote {
     }
 
     fn send(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
+        let mut left = SEND_TURN_BYTES;
         while !self.output.is_empty() {
+            if left == 0 {
+                cx.waker().wake_by_ref();
+                return Ok(false);
+            }
             match self.socket.poll_send(cx, &mut self.output) {
                 Poll::Pending => return Ok(false),
                 Poll::Ready(Err(_)) => return Err(Ended),
-                Poll::Ready(Ok(bytes)) => self.tell(Inbound::Sent { key: self.key, bytes })?,
+                Poll::Ready(Ok(bytes)) => {
+                    left = left.saturating_sub(bytes);
+                    self.tell(Inbound::Sent { key: self.key, bytes })?;
+                }
             }
         }
         Ok(true)

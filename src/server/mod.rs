@@ -13,6 +13,7 @@ mod line;
 mod listener;
 pub mod local_time;
 pub mod log;
+mod long_reads;
 mod process;
 mod pushes;
 mod reader;
@@ -151,7 +152,8 @@ async fn serve(config: Config, config_file: String, log: Log) -> ExitCode {
     let executable =
         std::env::current_exe().map_or_else(|_| String::new(), |path| path.display().to_string());
     let pid_file = PidFile::write(&config);
-    let mut world = World::new(clock, rebind, log, freer);
+    let (readers, returns) = long_reads::open(clock);
+    let mut world = World::new(clock, rebind, log, freer, readers);
     if config.oom_score_adj != OomScoreAdj::No
         && let Err((_, why)) = world.apply(&config, &[Field::oom_score_adj])
     {
@@ -186,6 +188,7 @@ async fn serve(config: Config, config_file: String, log: Log) -> ExitCode {
     tokio::task::spawn_local(timer::expiry(Rc::clone(&host)));
     tokio::task::spawn_local(pushes::send(Rc::clone(&host)));
     tokio::task::spawn_local(timer::scripts(Rc::clone(&host)));
+    tokio::task::spawn_local(long_reads::bring_back(Rc::clone(&host), returns));
     host.borrow_mut().engine.mark_start();
     // From here on a signal ends the server in order, however early it comes.
     let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));

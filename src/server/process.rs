@@ -40,6 +40,12 @@ pub(super) fn raise_descriptor_limit(clients: u64) -> u64 {
     }
 }
 
+/// Lets other threads have the processor first; where that is not allowed, nothing changes.
+pub(super) fn be_nice(niceness: i32) {
+    // SAFETY: plain numbers; 0 names the calling thread, as Linux has it.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, niceness) };
+}
+
 /// Random bits from the kernel.
 pub(super) fn entropy() -> u64 {
     let mut bytes = [0_u8; 8];

@@ -14,6 +14,9 @@ use crate::protocol::reply::Output;
 /// Slices of one vectored write.
 const SLICES_MAX: usize = 64;
 
+/// Bytes of one write. The kernel copies about 5 GB a second: more would make others wait.
+const SEND_BYTES_MAX: usize = 256 * 1024;
+
 /// A stream on its way to the thread that will own it.
 #[derive(Debug)]
 pub(super) enum Fresh {
@@ -65,22 +68,28 @@ impl Socket {
         }
     }
 
-    /// Sends as much of `output` as the socket takes, in one system call.
+    /// Sends what the socket takes of `output` in one system call of bounded length.
     pub(super) fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
         output: &mut Output,
     ) -> Poll<io::Result<usize>> {
         let sent = if let Some(bytes) = output.as_plain() {
+            let most = bytes.len().min(SEND_BYTES_MAX);
             match self {
-                Self::Tcp(stream) => ready!(Pin::new(stream).poll_write(cx, bytes))?,
-                Self::Unix(stream) => ready!(Pin::new(stream).poll_write(cx, bytes))?,
+                Self::Tcp(stream) => ready!(Pin::new(stream).poll_write(cx, &bytes[..most]))?,
+                Self::Unix(stream) => ready!(Pin::new(stream).poll_write(cx, &bytes[..most]))?,
             }
         } else {
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-            let mut count = 0;
+            let (mut count, mut room) = (0, SEND_BYTES_MAX);
             for (slot, slice) in slices.iter_mut().zip(output.slices()) {
+                if room == 0 {
+                    break;
+                }
+                let slice = &slice[..slice.len().min(room)];
                 *slot = IoSlice::new(slice);
+                room -= slice.len();
                 count += 1;
             }
             let slices = &slices[..count];

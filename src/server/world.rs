@@ -9,12 +9,14 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::config::{Config, Field};
+use crate::engine::away::LongRead;
 use crate::engine::outside::{AllocatorFigures, Outside, ProcessFigures};
 use crate::keyspace::graveyard::Garbage;
 
 use super::clock::Clock;
 use super::freer::Freer;
 use super::log::Log;
+use super::long_reads::Readers;
 use super::{allocator, config_files, listener, supervision};
 
 /// Listeners that replace the present ones.
@@ -31,6 +33,7 @@ pub(super) struct World {
     rebind: UnboundedSender<Rebind>,
     log: Log,
     freer: Freer,
+    readers: Readers,
     /// The kernel's score for killing as it was at the start, once it was changed.
     oom_score: Option<i32>,
 }
@@ -41,8 +44,9 @@ impl World {
         rebind: UnboundedSender<Rebind>,
         log: Log,
         freer: Freer,
+        readers: Readers,
     ) -> Self {
-        Self { clock, rebind, log, freer, oom_score: None }
+        Self { clock, rebind, log, freer, readers, oom_score: None }
     }
 
     fn bind_anew(&self, config: &Config, field: Field) -> Result<(), String> {
@@ -108,6 +112,10 @@ impl Outside for World {
 
     fn freeing(&self) -> (usize, usize) {
         self.freer.counts()
+    }
+
+    fn send_away(&mut self, read: LongRead) {
+        self.readers.take(read);
     }
 
     fn purge(&mut self) {

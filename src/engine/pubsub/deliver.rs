@@ -223,8 +223,13 @@ impl Engine {
         if client.flags.has(ClientFlags::CLOSE_ASAP) {
             return;
         }
-        say(Reply::new(&mut client.output, client.dialect));
-        self.announce(key);
+        if let Some(away) = client.away.as_deref_mut() {
+            // Behind the reply that a worker is at: what is void must have been read before.
+            say(Reply::new(&mut away.pushed, client.dialect));
+        } else {
+            say(Reply::new(&mut client.output, client.dialect));
+            self.announce(key);
+        }
         self.check_output_limit(key);
         self.weigh(key);
     }

@@ -148,7 +148,7 @@ impl Engine {
             self.disconnect(key);
             return;
         }
-        let cost = Cost { nanos, failed: flow == Flow::Failed, reply_bytes };
+        let cost = Cost { nanos, failed: matches!(flow, Flow::Failed), reply_bytes };
         self.count_call(key, request.row, &request.args(), cost);
         self.react();
         if let Some(client) = self.clients.get_mut(key) {

@@ -14,6 +14,9 @@ use crate::keyspace::journal::{Change, Event};
 use crate::protocol::error::ReplyError;
 use crate::structures::bits;
 
+/// Bits that are looked at in the time that an element of a collection takes.
+const BITS_PER_ELEMENT: usize = 4096;
+
 /// Table of this file.
 pub const COMMANDS: &[Command<DataRun>] = &[
     Command::new("SETBIT", exactly(4), Group::Bitmap, Write(setbit))
@@ -138,7 +141,12 @@ fn bitcount(cx: &mut ReadCx<'_>) -> CmdResult {
     let mut digits = itoa::Buffer::new();
     let value = cx.keys.string(key)?.map_or(&b""[..], |value| text::as_bytes(value, &mut digits));
 
-    cx.reply.uint(bits::count_in(value, span.bits(value.len(), text::cut)));
+    let range = span.bits(value.len(), text::cut);
+    if cx.is_long(range.len() / BITS_PER_ELEMENT) {
+        return Ok(Flow::Away(None));
+    }
+
+    cx.reply.uint(bits::count_in(value, range));
     Ok(Flow::Replied)
 }
 
@@ -170,6 +178,9 @@ fn bitpos(cx: &mut ReadCx<'_>) -> CmdResult {
         return Ok(Flow::Replied);
     };
     let range = span.bits(value.len(), text::places);
+    if cx.is_long(range.len() / BITS_PER_ELEMENT) {
+        return Ok(Flow::Away(None));
+    }
     match bits::find(value, range.clone(), wanted) {
         Some(at) => cx.reply.count(at),
         // Without an end the string counts as continued with zeros.

@@ -85,6 +85,9 @@ fn hgetall(cx: &mut ReadCx<'_>) -> CmdResult {
         cx.reply.map(0);
         return Ok(Flow::Replied);
     };
+    if cx.is_long(hash.len()) {
+        return Ok(Flow::Away(None));
+    }
 
     cx.reply.map(hash.live_len(now));
     for field in hash.live(now) {
@@ -108,6 +111,9 @@ fn list(cx: &mut ReadCx<'_>, show: impl Fn(&mut ReadCx<'_>, Field<'_>)) -> CmdRe
         cx.reply.array(0);
         return Ok(Flow::Replied);
     };
+    if cx.is_long(hash.len()) {
+        return Ok(Flow::Away(None));
+    }
 
     cx.reply.array(hash.live_len(now));
     hash.live(now).for_each(|field| show(cx, field));

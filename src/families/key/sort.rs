@@ -248,15 +248,17 @@ fn compare(one: &Ranked<'_>, other: &Ranked<'_>, wish: &Wish<'_>) -> Ordering {
     if wish.descends { order.reverse() } else { order }
 }
 
-/// The elements that are wanted, in the order they are wanted in. O(n log n).
+/// The elements that are wanted, in the order they are wanted in. O(n log n). `None` when more
+/// than `here_max` would have to be looked at.
 fn sorted<'a>(
     reader: &Reader<'a>,
     key: &[u8],
     wish: &mut Wish<'_>,
-) -> Result<Vec<Text<'a>>, ReplyError> {
+    here_max: usize,
+) -> Result<Option<Vec<Text<'a>>>, ReplyError> {
     type Items<'a> = Box<dyn Iterator<Item = Item<'a>> + 'a>;
     let (len, items): (usize, Items<'a>) = match reader.value(key) {
-        None => return Ok(Vec::new()),
+        None => return Ok(Some(Vec::new())),
         Some(ValueRef::List(list)) => {
             let (first, towards) = wish.beginning(list.len());
             (list.len(), Box::new(list.iter_from(first, towards)))
@@ -275,14 +277,18 @@ fn sorted<'a>(
         Some(_) => return Err(ReplyError::WrongType),
     };
     let range = wish.range(len);
+    if (if wish.keeps_order() { range.end } else { len }) > here_max {
+        return Ok(None);
+    }
     let elements = items.map(text_of);
     if wish.keeps_order() {
-        return Ok(elements.skip(range.start).take(range.len()).collect());
+        return Ok(Some(elements.skip(range.start).take(range.len()).collect()));
     }
     let mut ranked = rank(reader, elements, wish)?;
     ranked.sort_by(|one, other| compare(one, other, wish));
     ranked.truncate(range.end);
-    Ok(ranked.drain(range.start.min(range.end)..).map(|ranked| ranked.element).collect())
+    let wanted = ranked.drain(range.start.min(range.end)..);
+    Ok(Some(wanted.map(|ranked| ranked.element).collect()))
 }
 
 fn write(out: &mut Reply<'_>, reader: &Reader<'_>, wish: &Wish<'_>, elements: &[Text<'_>]) {
@@ -319,7 +325,9 @@ fn sort_ro(cx: &mut ReadCx<'_>) -> CmdResult {
     let key = cx.args.bytes()?;
     let mut wish = Wish::read(&mut cx.args, false)?;
 
-    let elements = sorted(&cx.keys, key, &mut wish)?;
+    let Some(elements) = sorted(&cx.keys, key, &mut wish, cx.here_max)? else {
+        return Ok(Flow::Away(None));
+    };
     write(&mut cx.reply, &cx.keys, &wish, &elements);
     Ok(Flow::Replied)
 }
@@ -329,7 +337,10 @@ fn sort(cx: &mut WriteCx<'_>) -> CmdResult {
     let mut wish = Wish::read(&mut cx.args, true)?;
 
     let reader = cx.keys.reader();
-    let elements = sorted(&reader, key, &mut wish)?;
+    let here_max = if wish.store.is_some() { usize::MAX } else { cx.here_max };
+    let Some(elements) = sorted(&reader, key, &mut wish, here_max)? else {
+        return Ok(Flow::Away(Some(sort_ro)));
+    };
     let Some(target) = wish.store else {
         write(&mut cx.reply, &reader, &wish, &elements);
         return Ok(Flow::Replied);

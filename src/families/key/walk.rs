@@ -44,6 +44,9 @@ fn keys(cx: &mut ReadCx<'_>) -> CmdResult {
     if glob::is_literal(wanted) {
         found.extend(cx.keys.kind(wanted).map(|_| wanted));
     } else {
+        if cx.is_long(cx.keys.len()) {
+            return Ok(Flow::Away(None));
+        }
         // `*` alone means all keys, even the one without a name, which no pattern matches.
         let wants_all = wanted == b"*";
         let mut cursor = 0;

@@ -79,6 +79,9 @@ fn lrange(cx: &mut ReadCx<'_>) -> CmdResult {
     };
 
     let range = super::span(start, stop, list.len());
+    if cx.is_long(range.len()) {
+        return Ok(Flow::Away(None));
+    }
     cx.reply.array(range.len());
     for element in list.iter_from(range.start, End::Back).take(range.len()) {
         super::write(&mut cx.reply, element);
@@ -143,6 +146,9 @@ fn lpos(cx: &mut ReadCx<'_>) -> CmdResult {
     let (key, element) = (cx.args.bytes()?, cx.args.bytes()?);
     let search = Search::read(&mut cx.args)?;
     let list = cx.keys.get::<List>(key)?;
+    if cx.is_long(list.map_or(0, List::len).min(search.steps)) {
+        return Ok(Flow::Away(None));
+    }
 
     match (list, search.count) {
         (None, None) => cx.reply.null(),

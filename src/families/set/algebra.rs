@@ -9,6 +9,7 @@ use crate::command::spec::{Command, Group, Key, MOVABLE_KEYS, at_least, integer,
 use crate::protocol::error::ReplyError;
 use crate::structures::hyperloglog;
 use crate::structures::listpack::Digits;
+use crate::types::set::Set;
 use std::ops::ControlFlow;
 
 /// Table of this file.
@@ -63,33 +64,58 @@ const TOO_FEW: ReplyError =
     ReplyError::Fixed("ERR Number of keys can't be greater than number of args");
 const LIMIT: ReplyError = ReplyError::Fixed("ERR LIMIT can't be negative");
 
-type Operation = for<'a> fn(&Sources<'a>, Each<'_, 'a>);
+/// What is made of several sets, and how many members have to be looked at for it.
+#[derive(Clone, Copy)]
+struct Operation {
+    run: for<'a> fn(&Sources<'a>, Each<'_, 'a>),
+    effort: fn(&Sources<'_>) -> usize,
+}
+
+const INTERSECTION: Operation = Operation {
+    run: |sources, each| sources.intersect(each),
+    effort: |sources| {
+        let smallest = sources.sets.iter().map(|set| set.map_or(0, Set::len)).min();
+        smallest.unwrap_or(0).saturating_mul(sources.sets.len())
+    },
+};
+const UNION: Operation =
+    Operation { run: |sources, each| sources.unite(each), effort: |sources| sources.members() };
+const DIFFERENCE: Operation = Operation {
+    run: |sources, each| sources.subtract(each),
+    effort: |sources| {
+        let first = sources.sets.first().copied().flatten().map_or(0, Set::len);
+        first.saturating_mul(sources.sets.len()).min(sources.members())
+    },
+};
 
 fn sinter(cx: &mut ReadCx<'_>) -> CmdResult {
-    members(cx, |sources, each| sources.intersect(each))
+    members(cx, INTERSECTION)
 }
 
 fn sunion(cx: &mut ReadCx<'_>) -> CmdResult {
-    members(cx, |sources, each| sources.unite(each))
+    members(cx, UNION)
 }
 
 fn sdiff(cx: &mut ReadCx<'_>) -> CmdResult {
-    members(cx, |sources, each| sources.subtract(each))
+    members(cx, DIFFERENCE)
 }
 
 fn sintercard(cx: &mut ReadCx<'_>) -> CmdResult {
-    count(cx, |sources, each| sources.intersect(each))
+    count(cx, INTERSECTION)
 }
 
 fn sdiffcard(cx: &mut ReadCx<'_>) -> CmdResult {
-    count(cx, |sources, each| sources.subtract(each))
+    count(cx, DIFFERENCE)
 }
 
 fn members(cx: &mut ReadCx<'_>, operation: Operation) -> CmdResult {
     let sources = Sources::find(cx.keys, cx.args.rest())?;
+    if cx.is_long((operation.effort)(&sources)) {
+        return Ok(Flow::Away(None));
+    }
     let reply = &mut cx.reply;
     let (opened, mut len) = (reply.open(), 0);
-    operation(&sources, &mut |member| {
+    (operation.run)(&sources, &mut |member| {
         super::write(reply, member);
         len += 1;
         ControlFlow::Continue(())
@@ -129,7 +155,7 @@ impl<'a> Counting<'a> {
 
     fn run(&self, sources: &Sources<'_>, operation: Operation) -> usize {
         let mut count = 0;
-        operation(sources, &mut |_| {
+        (operation.run)(sources, &mut |_| {
             count += 1;
             if count < self.limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
@@ -140,6 +166,9 @@ impl<'a> Counting<'a> {
 fn count(cx: &mut ReadCx<'_>, operation: Operation) -> CmdResult {
     let counting = Counting::read(&mut cx.args, false)?;
     let sources = Sources::find(cx.keys, counting.keys.iter().copied())?;
+    if cx.is_long((operation.effort)(&sources)) {
+        return Ok(Flow::Away(None));
+    }
     cx.reply.count(counting.run(&sources, operation));
     Ok(Flow::Replied)
 }
@@ -147,10 +176,13 @@ fn count(cx: &mut ReadCx<'_>, operation: Operation) -> CmdResult {
 fn sunioncard(cx: &mut ReadCx<'_>) -> CmdResult {
     let counting = Counting::read(&mut cx.args, true)?;
     let sources = Sources::find(cx.keys, counting.keys.iter().copied())?;
+    if cx.is_long(sources.members()) {
+        return Ok(Flow::Away(None));
+    }
     let count = if counting.approximates {
         estimate(&sources).min(counting.limit)
     } else {
-        counting.run(&sources, |sources, each| sources.unite(each))
+        counting.run(&sources, UNION)
     };
     cx.reply.count(count);
     Ok(Flow::Replied)

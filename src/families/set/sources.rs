@@ -39,9 +39,14 @@ impl<'a> Sources<'a> {
         Some(sets)
     }
 
+    /// Members of all sets together.
+    pub(super) fn members(&self) -> usize {
+        self.sets.iter().map(|set| set.map_or(0, Set::len)).sum()
+    }
+
     fn seen(&self) -> Distinct<'a, impl Fn(&[u8]) -> u64 + use<'a>> {
-        let keyspace = self.keys.keyspace();
-        Distinct::new(|text: &[u8]| keyspace.hash_of(text))
+        let keys = self.keys;
+        Distinct::new(move |text: &[u8]| keys.hash_of(text))
     }
 
     /// The members that all sets have. O(smallest * sets).

@@ -36,7 +36,12 @@ const NOVALUES: ReplyError = ReplyError::Fixed("ERR NOVALUES option can only be 
 
 fn smembers(cx: &mut ReadCx<'_>) -> CmdResult {
     let set = cx.keys.get::<Set>(cx.args.bytes()?)?;
-    cx.reply.set(set.map_or(0, Set::len));
+    let len = set.map_or(0, Set::len);
+    if cx.is_long(len) {
+        return Ok(Flow::Away(None));
+    }
+
+    cx.reply.set(len);
     for member in set.into_iter().flatten() {
         super::write(&mut cx.reply, member);
     }

@@ -259,6 +259,17 @@ impl<'a> Plan<'a> {
         Ok(plan)
     }
 
+    /// Elements that are looked at, about.
+    fn effort(&self) -> usize {
+        let lens = self.inputs.iter().map(|(input, _)| input.len());
+        match self.operation {
+            Operation::Union => lens.sum(),
+            Operation::Intersection | Operation::Difference => {
+                lens.take(1).sum::<usize>().saturating_mul(self.inputs.len())
+            }
+        }
+    }
+
     fn run(&self) -> Combined<'a> {
         match self.operation {
             Operation::Union => self.union(),
@@ -316,6 +327,9 @@ fn aggregate(args: &mut Args<'_>) -> Result<Aggregate, ReplyError> {
 
 fn list(cx: &mut ReadCx<'_>, name: &str, operation: Operation) -> CmdResult {
     let plan = Plan::read(&mut cx.args, &cx.keys, name, operation, Outcome::Listed)?;
+    if cx.is_long(plan.effort()) {
+        return Ok(Flow::Away(None));
+    }
 
     let mut found = plan.run();
     found.sort_unstable_by(|one, other| {
@@ -380,6 +394,9 @@ fn zdiffstore(cx: &mut WriteCx<'_>) -> CmdResult {
 fn zintercard(cx: &mut ReadCx<'_>) -> CmdResult {
     let operation = Operation::Intersection;
     let plan = Plan::read(&mut cx.args, &cx.keys, "zintercard", operation, Outcome::Counted)?;
+    if cx.is_long(plan.effort()) {
+        return Ok(Flow::Away(None));
+    }
 
     let limit = if plan.limit == 0 { usize::MAX } else { plan.limit };
     let count = plan.intersection().take(limit).count();

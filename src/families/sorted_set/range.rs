@@ -232,6 +232,9 @@ fn range(cx: &mut ReadCx<'_>, form: Form) -> CmdResult {
         return Ok(Flow::Replied);
     };
     let (elements, len) = plan.select(set);
+    if cx.is_long(len) {
+        return Ok(Flow::Away(None));
+    }
     super::open_list(&mut cx.reply, len, plan.shown);
     for element in elements {
         super::write(&mut cx.reply, element, plan.shown);

@@ -38,6 +38,8 @@ const TOO_LONG: ReplyError = ReplyError::Fixed(
 /// Bytes per cell that the bound on the table is counted in. Redis keeps the lengths; the bound
 /// stays the same here because it bounds the time, too.
 const CELL_BYTES: usize = 4;
+/// Cells that are filled in the time that an element of a collection takes.
+const CELLS_PER_ELEMENT: usize = 64;
 
 #[derive(Default)]
 struct Options {
@@ -80,6 +82,10 @@ fn lcs(cx: &mut ReadCx<'_>) -> CmdResult {
     let cells = (one.len() + 1).saturating_mul(other.len() + 1);
     if cells.saturating_mul(CELL_BYTES) > cx.limits.bulk_len_max {
         return Err(TOO_LONG);
+    }
+
+    if cx.is_long(cells / CELLS_PER_ELEMENT) {
+        return Ok(Flow::Away(None));
     }
 
     let table = Table::fill(one, other);
