@@ -59,6 +59,9 @@ impl Collection for Set {
     fn free_effort(&self) -> usize {
         Self::free_effort(self)
     }
+    fn adopt(&mut self, epochs: &Epochs) {
+        Self::adopt(self, epochs);
+    }
 }
 
 impl Collection for SortedSet {
@@ -129,6 +132,9 @@ impl Collection for Hash {
     }
     fn free_effort(&self) -> usize {
         Self::free_effort(self)
+    }
+    fn adopt(&mut self, epochs: &Epochs) {
+        Self::adopt(self, epochs);
     }
     fn expiring(&self) -> Option<&dyn Expiring> {
         self.may_expire().then_some(self)

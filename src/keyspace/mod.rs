@@ -9,6 +9,7 @@ mod expiry;
 pub mod graveyard;
 mod held;
 pub mod journal;
+pub mod load;
 pub mod members;
 #[cfg(test)]
 pub mod probe;
@@ -213,6 +214,11 @@ impl Keyspace {
     #[inline]
     pub fn prefetch_entry(&self, db: DbIndex, hash: u64) {
         self.database(db).table.prefetch_entry(hash);
+    }
+
+    /// What another thread needs to make keys for [`Writer::load`].
+    pub fn maker(&self) -> load::Maker {
+        load::Maker::new(self.epochs.seed())
     }
 
     /// Figures of one database.

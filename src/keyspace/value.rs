@@ -6,6 +6,7 @@ use crate::base::number::parse_int;
 use crate::structures::entry::{
     Content, Entry, EntryRef, Form, INLINE_MAX, Nested, NewContent, Succession,
 };
+use crate::structures::epoch::Epochs;
 use crate::structures::size_class::size_class;
 use crate::types::hash::Hash;
 use crate::types::list::List;
@@ -85,6 +86,9 @@ pub trait Collection: Default + Send + Sync {
     fn memory_bytes(&self, samples: usize) -> usize;
     /// Steps that freeing it takes, about: beyond a bound a worker does it.
     fn free_effort(&self) -> usize;
+    /// Makes a value that a nursery's epochs were lent for one of this engine's: hands its tables
+    /// to [`CowTable::adopt`](crate::structures::cow_table::CowTable::adopt).
+    fn adopt(&mut self, _epochs: &Epochs) {}
     /// Its members, if they may have deadlines of their own.
     fn expiring(&self) -> Option<&dyn Expiring> {
         None
@@ -174,6 +178,12 @@ macro_rules! collections {
             pub(super) fn expiring_mut(&mut self) -> Option<&mut dyn Expiring> {
                 match *self {
                     $($(#[$attr])* Self::$name(ref mut value) => value.expiring_mut(),)*
+                }
+            }
+            /// Makes a value from a nursery one of this engine's.
+            pub(super) fn adopt(&mut self, epochs: &Epochs) {
+                match self {
+                    $($(#[$attr])* Self::$name(value) => value.adopt(epochs),)*
                 }
             }
             fn as_value_ref(&self) -> ValueRef<'_> {

@@ -77,9 +77,17 @@ enum Note {
 pub(super) struct Shared {
     newest: AtomicU64,
     outbox: Sender<Note>,
+    /// Whether it is the state of a nursery, see [`Epochs::nursery`].
+    is_nursery: bool,
 }
 
 impl Shared {
+    /// Whether tables that know this state may be adopted: no snapshot has ever read them, and all
+    /// that is in them was born in the first epoch.
+    pub(super) fn is_nursery(&self) -> bool {
+        self.is_nursery
+    }
+
     /// Whether no snapshot lives at all. For what is detached already this never turns false again.
     pub(super) fn is_unwatched(&self) -> bool {
         // Pairs with the store in `settle`: the last reads of snapshots come before it.
@@ -179,9 +187,19 @@ impl Epochs {
     /// The first epoch, no snapshot. `seed` is for tables inside values, which have nobody else to
     /// ask when they are made: they come about where these epochs are at hand.
     pub fn with_seed(seed: u64) -> Self {
+        Self::with(seed, false)
+    }
+
+    /// Epochs for a thread that makes values for an engine whose tables have this seed. The engine
+    /// then adopts their tables, so no snapshot can be taken here.
+    pub fn nursery(seed: u64) -> Self {
+        Self::with(seed, true)
+    }
+
+    fn with(seed: u64, is_nursery: bool) -> Self {
         let (outbox, inbox) = channel();
         Self {
-            shared: Arc::new(Shared { newest: AtomicU64::new(0), outbox }),
+            shared: Arc::new(Shared { newest: AtomicU64::new(0), outbox, is_nursery }),
             inbox,
             current: 2,
             touched: false,
@@ -215,8 +233,9 @@ impl Epochs {
     /// the next change. Without a change since the last one no new epoch begins.
     ///
     /// # Panics
-    /// After 2^40 snapshots.
+    /// After 2^40 snapshots, and in a nursery.
     pub fn pin(&mut self) -> Pin {
+        assert!(!self.shared.is_nursery, "a nursery has no snapshots");
         if self.touched {
             assert!(self.current < LAST, "2^40 snapshots were taken");
             self.current += 1;

@@ -6,12 +6,17 @@ pub const VERSION_7_0: u32 = 10;
 pub const VERSION_7_2: u32 = 11;
 /// Version of Redis 7.4 and 8.0: fields with deadlines. The newest that is written.
 pub const VERSION_8_0: u32 = 12;
+/// The newest version of Redis that is read, that of Redis 8.10: what it has beyond 8.0 are types
+/// of values, and those are refused by their number.
+pub const VERSION_NEWEST: u32 = 15;
 /// First version of Valkey's own numbering.
 pub const VERSION_VALKEY: u32 = 80;
 
 /// What stands before a value, or instead of one.
 pub mod opcode {
     #![allow(missing_docs, reason = "the names are those of the format")]
+    /// Of Valkey from version 80 on; the metadata of modules in Redis from version 13 on.
+    pub const SLOT_IMPORT: u8 = 243;
     pub const SLOT_INFO: u8 = 244;
     pub const FUNCTION: u8 = 245;
     pub const FUNCTION_PRE_GA: u8 = 246;
@@ -50,6 +55,9 @@ pub mod layout {
     pub const STREAM_2: u8 = 19;
     pub const SET_LISTPACK: u8 = 20;
     pub const STREAM_3: u8 = 21;
+    /// Of the release candidates of Redis 7.4; Valkey's hash with deadlines from version 80 on.
+    pub const HASH_TIMED_PRE_GA: u8 = 22;
+    pub const HASH_LISTPACK_TIMED_PRE_GA: u8 = 23;
     pub const HASH_TIMED: u8 = 24;
     pub const HASH_LISTPACK_TIMED: u8 = 25;
 }

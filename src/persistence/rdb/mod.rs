@@ -7,11 +7,19 @@
 //! ```
 //!
 //! Numbers have one to nine bytes; strings have their length before them, and short integers and
-//! compressible texts a shorter form ([`output`]).
+//! compressible texts a shorter form ([`output`], [`input`]).
 
+pub mod decode;
 pub mod encode;
+pub mod error;
 pub mod format;
+pub mod input;
+pub mod load;
 pub mod output;
 pub mod save;
+#[cfg(test)]
+mod tests;
 
+pub use error::{LoadError, Reason};
+pub use load::{Header, LoadOptions, Loaded, ReadKey, Sink, load};
 pub use save::{Facts, SaveError, SaveOptions, Saved, save};

@@ -23,6 +23,8 @@ pub struct Output<'a> {
     buffer: Vec<u8>,
     target: Option<&'a mut dyn Write>,
     checksum: Option<Crc64>,
+    compresses: bool,
+    /// Made when the first text is compressed.
     compressor: Option<Compressor>,
     /// Bytes passed on.
     passed: u64,
@@ -37,7 +39,8 @@ impl<'a> Output<'a> {
             buffer: Vec::with_capacity(CHUNK + CHUNK / 4),
             target: Some(target),
             checksum: checksums.then(Crc64::default),
-            compressor: compresses.then(Compressor::default),
+            compresses,
+            compressor: None,
             passed: 0,
             failure: None,
         }
@@ -49,7 +52,8 @@ impl<'a> Output<'a> {
             buffer: Vec::new(),
             target: None,
             checksum: None,
-            compressor: compresses.then(Compressor::default),
+            compresses,
+            compressor: None,
             passed: 0,
             failure: None,
         }
@@ -158,7 +162,10 @@ impl<'a> Output<'a> {
 
     /// Appends a text compressed; whether that was worth it.
     fn compressed(&mut self, text: &[u8]) -> bool {
-        let Some(compressor) = &mut self.compressor else { return false };
+        if !self.compresses {
+            return false;
+        }
+        let compressor = self.compressor.get_or_insert_default();
         // Its length comes first, and has as many bytes as it needs: room for the most is left,
         // and closed when it is known.
         let start = self.buffer.len();

@@ -78,7 +78,7 @@ pub fn save(
     }
     let mut out = Output::to(out, options.compresses, options.checksums);
     write_head(facts, options, &mut out);
-    let mut keys = 0;
+    let mut keys: u64 = 0;
     for (db, count) in snapshot.databases() {
         out.byte(opcode::SELECT_DB);
         out.number(db.0.into());
@@ -92,7 +92,7 @@ pub fn save(
                 needed,
             })?;
             keys += 1;
-            if keys % REPORT_KEYS == 0 {
+            if keys.is_multiple_of(REPORT_KEYS) {
                 out.check()?;
                 if !progress(keys) {
                     return Err(SaveError::Stopped);

@@ -230,6 +230,21 @@ impl<T: Thin> CowTable<T> {
         unsafe { ptr::read(self) }
     }
 
+    /// Makes a table from a nursery one of this engine's. O(1).
+    ///
+    /// All of it was born in the first epoch, and no snapshot has ever read it. So it counts as
+    /// read by every snapshot of an epoch from the first on, those included that it isn't in: at
+    /// worst a page is copied that needn't be.
+    ///
+    /// # Panics
+    /// When it belongs to another engine.
+    pub fn adopt(&mut self, epochs: &Epochs) {
+        match &mut self.shared {
+            Some(shared) if shared.is_nursery() => *shared = Arc::clone(epochs.shared()),
+            _ => self.check(epochs),
+        }
+    }
+
     fn check(&self, epochs: &Epochs) {
         if let Some(shared) = &self.shared {
             assert!(Arc::ptr_eq(shared, epochs.shared()), "the table belongs to another engine");

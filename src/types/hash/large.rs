@@ -33,6 +33,11 @@ impl Large {
         }
     }
 
+    /// See [`super::Hash::adopt`].
+    pub(super) fn adopt(&mut self, epochs: &Epochs) {
+        self.table.adopt(epochs);
+    }
+
     /// The same fields in a table of their own. O(n).
     pub(super) fn duplicate(&self) -> Self {
         let twin = |field: FieldRef<'_>| field.duplicate(field.key(), field.lifespan());

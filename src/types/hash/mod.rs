@@ -387,6 +387,28 @@ impl Hash {
     }
 }
 
+/// From files.
+impl Hash {
+    /// Takes over a listpack of fields and values by turns; whether they are well formed, and no
+    /// field comes twice, is the reader's business.
+    pub fn of_pairs(pack: ListPack) -> Self {
+        Self(Form::Pairs(pack))
+    }
+
+    /// Takes over a listpack of fields, values and deadlines by turns, those that go first, the
+    /// earliest before the others.
+    pub fn of_triplets(pack: ListPack) -> Self {
+        Self(Form::Timed(Box::new(Timed { pack, schedule: Word::Absent })))
+    }
+
+    /// Makes a hash from a nursery one of this engine's. O(1).
+    pub fn adopt(&mut self, epochs: &Epochs) {
+        if let Form::Table(large) = &mut self.0 {
+            large.adopt(epochs);
+        }
+    }
+}
+
 /// Copies.
 impl Hash {
     /// The same fields, for another key. O(n).

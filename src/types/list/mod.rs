@@ -172,6 +172,14 @@ impl List {
 
 /// Changing. What isn't said otherwise is O(log n), and a move within one pack.
 impl List {
+    /// Takes over a pack read from a file.
+    pub fn of_pack(pack: ListPack, limit: PackLimit) -> Self {
+        if limit.allows(pack.byte_len(), pack.len()) {
+            return Self(Form::Small(pack));
+        }
+        Self(Form::Large(Box::new(Large::of_pack(pack))))
+    }
+
     /// Puts a segment read from a file behind all others.
     pub fn push_segment(&mut self, segment: Segment<'_>) {
         self.enlarged().push_segment(segment);

@@ -138,6 +138,10 @@ impl Large {
         Some(shown)
     }
 
+    pub(super) fn adopt(&mut self, epochs: &Epochs) {
+        self.table.adopt(epochs);
+    }
+
     pub(super) fn duplicate(&self) -> Self {
         let table = self.table.duplicate(|member| Member::new(member.bytes()));
         Self { table, ..*self }

@@ -212,6 +212,25 @@ impl Set {
         Self(Form::Pack(pack))
     }
 
+    /// To be called for a set read from a file: it becomes a table if it is beyond its form's bound.
+    pub fn settle(&mut self, limits: SetLimits, epochs: &mut Epochs) {
+        let most = match &self.0 {
+            Form::Ints(_) => limits.ints_max(),
+            Form::Pack(_) => limits.pack_max,
+            Form::Table(_) => return,
+        };
+        if self.len() > most {
+            self.enlarge(epochs);
+        }
+    }
+
+    /// Makes a set from a nursery one of this engine's. O(1).
+    pub fn adopt(&mut self, epochs: &Epochs) {
+        if let Form::Table(large) = &mut self.0 {
+            large.adopt(epochs);
+        }
+    }
+
     /// To be called before `count` members are inserted one by one: a set that may outgrow its form
     /// by them leaves it at once, and a new one takes a form for them, by the first of them.
     // Clients see that it is the number of words that counts, not that of different members.

@@ -59,6 +59,26 @@ impl Idempotence {
         Self { window, ..Self::default() }
     }
 
+    /// As a file has it; [`Idempotence::recall`] adds the names.
+    pub fn restored(window: Window, added: u64, repeated: u64) -> Self {
+        Self { window, added, repeated, ..Self::default() }
+    }
+
+    /// A name as a file has it; whether it is new.
+    pub fn recall(&mut self, producer: &[u8], name: &[u8], id: Id) -> bool {
+        if !self.producers.contains(producer) {
+            self.producers.insert(Name::new(producer), Producer::default());
+        }
+        let recalled = self.producers.update(producer, |names| {
+            let is_new = !names.by_name.contains(name) && !names.by_id.contains(&id);
+            if is_new {
+                names.remember(Name::new(name), id);
+            }
+            is_new
+        });
+        recalled == Some(true)
+    }
+
     /// What may be remembered.
     pub fn window(&self) -> Window {
         self.window
