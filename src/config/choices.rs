@@ -133,6 +133,10 @@ choices! {
         VolatileLru = "volatile-lru",
         /// Keys with a deadline, least often used first.
         VolatileLfu = "volatile-lfu",
+        /// Keys with a deadline, least recently changed first.
+        VolatileLrm = "volatile-lrm",
+        /// Keys with a deadline, those asked for rarely lately first.
+        VolatileTinylfu = "volatile-tinylfu",
         /// Keys with a deadline, any.
         VolatileRandom = "volatile-random",
         /// Keys with a deadline, nearest deadline first.
@@ -141,6 +145,10 @@ choices! {
         AllkeysLru = "allkeys-lru",
         /// Least often used first.
         AllkeysLfu = "allkeys-lfu",
+        /// Least recently changed first.
+        AllkeysLrm = "allkeys-lrm",
+        /// Those asked for rarely lately first; what is new has to prove itself.
+        AllkeysTinylfu = "allkeys-tinylfu",
         /// Any.
         AllkeysRandom = "allkeys-random",
         /// None: commands that need memory are refused.

@@ -67,7 +67,15 @@ impl Engine {
 
     /// Records accesses as the policy needs them.
     pub(super) fn obey_policy(&mut self) {
+        let counts = matches!(
+            self.config.maxmemory_policy,
+            Chosen::AllkeysTinylfu | Chosen::VolatileTinylfu
+        );
+        if self.keyspace.counts_popularity() != counts {
+            self.keyspace.set_counting_popularity(counts);
+        }
         let access = match self.config.maxmemory_policy {
+            Chosen::AllkeysLrm | Chosen::VolatileLrm => AccessPolicy::Lrm,
             Chosen::AllkeysLfu | Chosen::VolatileLfu => AccessPolicy::Lfu {
                 log_factor: self.config.lfu_log_factor,
                 decay_minutes: self.config.lfu_decay_time,
@@ -83,9 +91,15 @@ impl Engine {
 fn policy(chosen: Chosen) -> Option<EvictionPolicy> {
     let (scope, order) = match chosen {
         Chosen::Noeviction => return None,
-        Chosen::AllkeysLru | Chosen::AllkeysLfu => (Scope::AllKeys, Order::Access),
+        Chosen::AllkeysLru | Chosen::AllkeysLrm | Chosen::AllkeysLfu => {
+            (Scope::AllKeys, Order::Access)
+        }
+        Chosen::AllkeysTinylfu => (Scope::AllKeys, Order::Popularity),
+        Chosen::VolatileTinylfu => (Scope::Volatile, Order::Popularity),
         Chosen::AllkeysRandom => (Scope::AllKeys, Order::Random),
-        Chosen::VolatileLru | Chosen::VolatileLfu => (Scope::Volatile, Order::Access),
+        Chosen::VolatileLru | Chosen::VolatileLrm | Chosen::VolatileLfu => {
+            (Scope::Volatile, Order::Access)
+        }
         Chosen::VolatileRandom => (Scope::Volatile, Order::Random),
         Chosen::VolatileTtl => (Scope::Volatile, Order::Deadline),
     };

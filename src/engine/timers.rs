@@ -85,6 +85,7 @@ impl Engine {
             if self.config.maxmemory.0 != 0 {
                 self.make_room();
             }
+            self.keyspace.fit_popularity();
             self.keyspace.reap(REAP_BUDGET);
             self.react();
             self.serve_waiters();

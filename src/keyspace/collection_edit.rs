@@ -31,7 +31,7 @@ impl Writer<'_> {
             Slot::Occupied(slot) => change(key, hash, slot, ledger, edit),
             Slot::Vacant(slot) => {
                 let content = NewContent::Nested(Box::new(T::default().into_value()));
-                let clock = ledger.clock.policy.fresh(ledger.now);
+                let clock = ledger.clock.fresh(ledger.db, hash, ledger.now);
                 let entry = Entry::new(key, content, Form::Whole, Lifespan::default(), clock);
                 create(key, hash, slot.insert(entry), ledger, edit)
             }
@@ -112,7 +112,7 @@ fn change<T: Stored, R>(
 ) -> Result<R, WrongType> {
     // Before `edit`, which would copy what a snapshot reads.
     collection::<T>(slot.get())?;
-    ledger.clock.touch(slot.get(), ledger.now, Access::Write);
+    ledger.clock.touch(slot.get(), hash, ledger.now, Access::Write);
     let (result, change) = run(hash, &mut slot, &mut ledger, edit)?;
     ledger.note_change(key, change);
     if is_vacant(slot.get()) {

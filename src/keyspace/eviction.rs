@@ -32,6 +32,9 @@ pub enum Scope {
 pub enum Order {
     /// What the access clock says: least recently or least frequently used.
     Access,
+    /// The least popular key: that of a sketch of all that was used lately. A newcomer that is no
+    /// more popular than the victim goes itself. Needs [`Keyspace::set_counting_popularity`].
+    Popularity,
     /// Any.
     Random,
     /// The nearest deadline.
@@ -103,6 +106,9 @@ impl Keyspace {
             }
         }
         self.pool.turn = (self.pool.turn + 1) % used;
+        if policy.order == Order::Popularity {
+            self.challenge(policy, now);
+        }
         while let Some(victim) = self.pool.candidates.pop() {
             let bytes = self.writer(victim.db, now).evict(victim.hash, policy.scope);
             if bytes.is_some() {
@@ -114,6 +120,28 @@ impl Keyspace {
             Scope::Volatile => self.find_volatile(policy, now, rng),
         }?;
         self.writer(victim.db, now).evict(victim.hash, policy.scope)
+    }
+
+    /// Sets the newcomer whose time of grace is over against the victim: it stays, or is the
+    /// victim.
+    fn challenge(&mut self, policy: EvictionPolicy, now: UnixMillis) {
+        let keys = self.len();
+        let Some(popularity) = &mut self.clock.popularity else { return };
+        popularity.fit(keys);
+        while let Some(popularity) = &self.clock.popularity
+            && let Some((db, hash)) = popularity.oldest_newcomer(keys)
+        {
+            let is_it = |entry: KeyRef<'_>| self.hash_of(entry.key()) == hash;
+            let Some(entry) = self.database(db).table.find(hash, is_it) else { continue };
+            if policy.scope == Scope::Volatile && entry.deadline().is_none() {
+                continue;
+            }
+            let newcomer = self.rate(entry, db, policy, now);
+            if self.pool.candidates.last().is_none_or(|victim| newcomer.score >= victim.score) {
+                self.pool.candidates.push(newcomer);
+            }
+            return;
+        }
     }
 
     /// Feeds the pool from one database.
@@ -177,7 +205,13 @@ impl Keyspace {
         policy: EvictionPolicy,
         now: UnixMillis,
     ) -> Candidate {
+        let hash = self.hash_of(entry.key());
         let score = match policy.order {
+            Order::Popularity => {
+                let idle = self.clock.policy.idle_seconds(entry.clock(), now).unwrap_or(0);
+                let popularity = self.clock.popularity.as_ref();
+                popularity.map_or(idle, |popularity| popularity.eviction_score(hash, idle))
+            }
             Order::Access => self.clock.policy.eviction_score(entry.clock(), now),
             Order::Random => 0,
             Order::Deadline => {
@@ -185,7 +219,7 @@ impl Keyspace {
                 u64::MAX - u64::try_from(deadline).unwrap_or(0)
             }
         };
-        Candidate { score, db, hash: self.hash_of(entry.key()) }
+        Candidate { score, db, hash }
     }
 
     /// Any key with a deadline, found by walking: when drawing finds none though there are some.

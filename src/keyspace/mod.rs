@@ -11,6 +11,7 @@ mod held;
 pub mod journal;
 pub mod load;
 pub mod members;
+mod popularity;
 #[cfg(test)]
 pub mod probe;
 pub mod read;
@@ -36,12 +37,16 @@ use crate::structures::epoch::Epochs;
 use eviction::Pool;
 use graveyard::{Garbage, Graveyard};
 use journal::Journal;
+use popularity::Popularity;
 use read::Reader;
 use snapshot::KeyspaceSnapshot;
 use stats::{Clock, Stats};
 use timers::Timers;
 use value::KeyEntry;
 use write::Writer;
+
+/// Steps of [`Keyspace::fit_popularity`]: each serves 8192 keys more.
+const FITTING_STEPS: usize = 16;
 
 /// Number of a database, as SELECT takes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -185,6 +190,31 @@ impl Keyspace {
     pub fn set_access_policy(&mut self, policy: AccessPolicy) {
         self.clock.policy = policy;
         self.pool.clear();
+    }
+
+    /// From now on, keeps count of how often keys are used, for [`eviction::Order::Popularity`],
+    /// or no longer.
+    pub fn set_counting_popularity(&mut self, counts: bool) {
+        self.clock.popularity = counts.then(Box::<Popularity>::default);
+        self.pool.clear();
+    }
+
+    /// Whether it does.
+    pub fn counts_popularity(&self) -> bool {
+        self.clock.popularity.is_some()
+    }
+
+    /// Lets those counts follow the number of keys, a few steps of up to 10 us each.
+    pub fn fit_popularity(&mut self) {
+        let keys = self.len();
+        if let Some(popularity) = &mut self.clock.popularity {
+            (0..FITTING_STEPS).for_each(|_| popularity.fit(keys));
+        }
+    }
+
+    /// Bytes by which eviction remembers how keys were used, beside the keys themselves.
+    pub fn popularity_bytes(&self) -> usize {
+        self.clock.popularity.as_ref().map_or(0, |popularity| popularity.memory_bytes())
     }
 
     /// Who decides that an expired key goes.

@@ -105,7 +105,11 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn find(&self, key: &[u8]) -> Option<KeyRef<'a>> {
-        let hash = self.keyspace.hash_of(key);
+        self.find_hashed(key, self.keyspace.hash_of(key))
+    }
+
+    #[inline]
+    fn find_hashed(&self, key: &[u8], hash: u64) -> Option<KeyRef<'a>> {
         let entry = self.table.find(hash, |entry| entry.has_key(key))?;
         (!is_dead(entry.deadline(), self.horizon)).then_some(entry)
     }
@@ -113,12 +117,13 @@ impl<'a> Reader<'a> {
     /// Looks `key` up on behalf of a client.
     #[inline]
     fn look_up(&self, key: &[u8]) -> Option<KeyRef<'a>> {
-        let found = self.find(key);
+        let hash = self.keyspace.hash_of(key);
+        let found = self.find_hashed(key, hash);
         self.count_lookup(key, found.is_some());
         if let Some(entry) = found
             && self.touch == Touch::Yes
         {
-            self.keyspace.clock.touch(entry, self.now, Access::Read);
+            self.keyspace.clock.touch(entry, hash, self.now, Access::Read);
         }
         found
     }

@@ -84,7 +84,7 @@ impl<'a> Spot<'a, '_> {
     /// Records an access that may lead to a change.
     pub(super) fn touch(&self) {
         if let Some(entry) = self.entry() {
-            self.ledger.clock.touch(entry, self.ledger.now, Access::Write);
+            self.ledger.clock.touch(entry, self.hash, self.ledger.now, Access::Write);
         }
     }
 
@@ -145,11 +145,11 @@ impl<'a> Spot<'a, '_> {
         if self.is_ghost || !slot.is_exclusive() || matches!(lifetime, Lifetime::Until(_)) {
             return false;
         }
-        let (clock, now) = (self.ledger.clock, self.ledger.now);
+        let (clock, hash, now) = (self.ledger.clock, self.hash, self.ledger.now);
         slot.edit(|entry, _| {
             let is_done = entry.overwrite(content, form);
             if is_done {
-                clock.touch(entry.view(), now, Access::Write);
+                clock.touch(entry.view(), hash, now, Access::Write);
             }
             is_done
         })
@@ -172,7 +172,7 @@ impl<'a> Spot<'a, '_> {
             Slot::Vacant(slot) => {
                 let deadline = lifetime.deadline(None);
                 let span = ledger.timers.renew(hash, Lifespan::default(), deadline, now.0);
-                let clock = ledger.clock.policy.fresh(now);
+                let clock = ledger.clock.fresh(ledger.db, hash, now);
                 slot.insert(Entry::new(key, content, form, span, clock));
                 ledger.note(key, NEW, 0);
                 return ledger;
@@ -183,10 +183,10 @@ impl<'a> Spot<'a, '_> {
         let (clock, kept) = if is_ghost {
             ledger.note_expired(key);
             ledger.note(key, NEW, 0);
-            (ledger.clock.policy.fresh(now), None)
+            (ledger.clock.fresh(ledger.db, hash, now), None)
         } else {
             ledger.note_replacing(key, replacing, kind, kind_of_content(&content));
-            (ledger.clock.touched(slot.get().clock(), now, Access::Write), old.deadline)
+            (ledger.clock.touched(slot.get().clock(), hash, now, Access::Write), old.deadline)
         };
         let span = ledger.timers.renew(hash, old, lifetime.deadline(kept), now.0);
         if slot.is_exclusive() {

@@ -1,5 +1,7 @@
 //! Counters for INFO, and the clock that accesses are recorded with.
 
+use super::DbIndex;
+use super::popularity::Popularity;
 use super::value::KeyRef;
 use crate::base::time::UnixMillis;
 use crate::structures::access_clock::{Access, AccessPolicy};
@@ -51,22 +53,36 @@ impl Stats {
 #[derive(Debug)]
 pub(super) struct Clock {
     pub(super) policy: AccessPolicy,
+    pub(super) popularity: Option<Box<Popularity>>,
     draws: Cell<u64>,
 }
 
 impl Clock {
     pub(super) fn new(seed: u64) -> Self {
-        Self { policy: AccessPolicy::Lru, draws: Cell::new(seed | 1) }
+        Self { policy: AccessPolicy::Lru, popularity: None, draws: Cell::new(seed | 1) }
     }
 
+    /// Clock of a key that appears now.
     #[inline]
-    pub(super) fn touched(&self, clock: u32, now: UnixMillis, access: Access) -> u32 {
+    pub(super) fn fresh(&self, db: DbIndex, hash: u64, now: UnixMillis) -> u32 {
+        if let Some(popularity) = &self.popularity {
+            popularity.welcome(db, hash);
+        }
+        self.policy.fresh(now)
+    }
+
+    /// Clock of a key that is used now.
+    #[inline]
+    pub(super) fn touched(&self, clock: u32, hash: u64, now: UnixMillis, access: Access) -> u32 {
+        if let Some(popularity) = &self.popularity {
+            popularity.note(hash);
+        }
         self.policy.touched(clock, now, access, || self.draw())
     }
 
     #[inline]
-    pub(super) fn touch(&self, entry: KeyRef<'_>, now: UnixMillis, access: Access) {
-        entry.set_clock(self.touched(entry.clock(), now, access));
+    pub(super) fn touch(&self, entry: KeyRef<'_>, hash: u64, now: UnixMillis, access: Access) {
+        entry.set_clock(self.touched(entry.clock(), hash, now, access));
     }
 
     /// The upper half of a linear congruential generator; Knuth's multiplier.

@@ -365,6 +365,39 @@ fn eviction_prefers_what_the_policy_says() {
 }
 
 #[test]
+fn a_scan_does_not_wash_out_what_is_popular() {
+    let mut rng = fastrand::Rng::with_seed(5);
+    for scope in [Scope::AllKeys, Scope::Volatile] {
+        let policy = EvictionPolicy { scope, order: Order::Popularity };
+        let mut keyspace = Keyspace::new(1, 7);
+        keyspace.set_counting_popularity(true);
+        let until = Lifetime::Until(at(10_000_000));
+        let put = |keyspace: &mut Keyspace, name: String| {
+            let mut keys = keyspace.writer(ZERO, at(0));
+            keys.put_string(name.as_bytes(), NewString::Int(1), until, SET);
+        };
+        (0..500).for_each(|number| put(&mut keyspace, format!("popular:{number}")));
+        for number in 0..500 {
+            let (reader, name) = (keyspace.reader(ZERO, at(0)), format!("popular:{number}"));
+            (0..4).for_each(|_| assert!(reader.value(name.as_bytes()).is_some()));
+        }
+        for number in 0..5000 {
+            put(&mut keyspace, format!("scanned:{number}"));
+            while keyspace.len() > 1000 {
+                assert!(keyspace.evict_one(policy, 5, at(0), &mut rng).is_some());
+            }
+        }
+        let reader = keyspace.reader(ZERO, at(0));
+        let kept = |number: &i32| reader.kind(format!("popular:{number}").as_bytes()).is_some();
+        let kept = (0..500).filter(kept).count();
+        assert!(kept > 480, "{policy:?} kept {kept}");
+        assert!(keyspace.popularity_bytes() > 0);
+        while keyspace.evict_one(policy, 5, at(0), &mut rng).is_some() {}
+        assert!(keyspace.is_empty());
+    }
+}
+
+#[test]
 fn access_clock_follows_reads() {
     let mut keyspace = Keyspace::new(1, 7);
     put(&mut keyspace.writer(ZERO, at(0)), b"k", b"v");

@@ -7,6 +7,7 @@ pub mod cow_tree;
 pub mod deadlines;
 pub mod entry;
 pub mod epoch;
+pub mod frequency_sketch;
 pub mod fuzz;
 pub mod geohash;
 pub mod hyperloglog;
