@@ -59,6 +59,16 @@ impl KeyspaceSnapshot {
         self.tables.get(usize::from(db.0)).map_or(&VACANT, |table| table)
     }
 
+    /// The table of a database that was in use then.
+    pub(super) fn frozen_table(&self, db: DbIndex) -> Option<&TableSnapshot<KeyEntry>> {
+        self.tables.get(usize::from(db.0))
+    }
+
+    /// How many databases were in use.
+    pub(super) fn table_count(&self) -> u16 {
+        u16::try_from(self.tables.len()).unwrap_or(u16::MAX)
+    }
+
     /// When it was taken.
     pub fn now(&self) -> UnixMillis {
         self.now

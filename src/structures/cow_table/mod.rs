@@ -23,6 +23,7 @@
     reason = "bit fields of 64-bit words, whose widths are asserted"
 )]
 
+mod changed;
 mod duplicate;
 mod edge;
 mod grow;

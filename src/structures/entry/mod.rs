@@ -284,6 +284,11 @@ impl<'a, V> EntryRef<'a, V> {
         self.bytes_at(shape.key_at(), shape.key_len)
     }
 
+    /// Whether it is the same entry, not only an equal one.
+    pub fn is(self, other: Self) -> bool {
+        self.head == other.head
+    }
+
     /// Whether this is the entry of `key`. Without a call for the usual lengths.
     #[inline]
     pub fn has_key(self, key: &[u8]) -> bool {
