@@ -33,6 +33,9 @@ const CHUNK: usize = 4096;
 /// From this size on a dead item is worth a worker's time.
 const BULKY_BYTES: usize = 64 * 1024;
 
+/// So are so many that lie together.
+const BULKY_ITEMS: usize = 1024;
+
 /// The last epoch a page can carry. At 10,000 snapshots a second it is 3 years away.
 pub(super) const LAST: u64 = (1 << 40) - 1;
 
@@ -49,19 +52,22 @@ pub(super) struct Dead {
 // SAFETY: a dead item is owned by whoever holds it; `Thin` demands that entries may be freed anywhere.
 unsafe impl Send for Dead {}
 
-/// A large dead thing that no snapshot needs: dropping it frees it, on whatever thread.
-pub struct Grave(Dead);
+/// A large dead thing, or many things, that no snapshot needs: dropping it frees them, on whatever
+/// thread.
+pub struct Grave(Vec<Dead>);
 
 impl Drop for Grave {
     fn drop(&mut self) {
-        // SAFETY: made in `reap_into` only, from an item no snapshot can reach.
-        unsafe { (self.0.free)(self.0.raw, self.0.bytes) }
+        for dead in self.0.drain(..) {
+            // SAFETY: made in `reap_into` only, from items no snapshot can reach.
+            unsafe { (dead.free)(dead.raw, dead.bytes) }
+        }
     }
 }
 
 impl fmt::Debug for Grave {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Grave").field("bytes", &self.0.bytes).finish()
+        f.debug_struct("Grave").field("items", &self.0.len()).finish()
     }
 }
 
@@ -138,6 +144,8 @@ impl fmt::Debug for Pin {
 /// Dead items of one epoch.
 struct Chunk {
     died: u64,
+    /// Of all items.
+    bytes: usize,
     items: Vec<Dead>,
 }
 
@@ -253,15 +261,30 @@ impl Epochs {
     /// Frees at most `budget` dead items that no snapshot needs any more; returns how many such
     /// items remain. Call it between commands, with more budget when more remains.
     pub fn reap(&mut self, budget: usize) -> usize {
-        self.reap_into(budget, &mut drop)
+        self.reap_with(budget, false, &mut drop)
     }
 
-    /// Like [`Epochs::reap`], but large items are given to `bury`, so that a worker frees them.
+    /// Like [`Epochs::reap`], but large items are given to `bury`, so that a worker frees them, and
+    /// so are whole chunks, which count as one.
     pub fn reap_into(&mut self, budget: usize, bury: &mut dyn FnMut(Grave)) -> usize {
+        self.reap_with(budget, true, bury)
+    }
+
+    fn reap_with(&mut self, budget: usize, hands_over: bool, bury: &mut dyn FnMut(Grave)) -> usize {
         self.receive();
         let mut left = budget.min(self.ripe);
         while left > 0 {
             let Some(chunk) = self.limbo.front_mut() else { break };
+            // Chunks are ripe as a whole: what they hold died in one epoch.
+            if hands_over && chunk.items.len() >= BULKY_ITEMS {
+                let Some(chunk) = self.limbo.pop_front() else { break };
+                left -= 1;
+                self.ripe -= chunk.items.len();
+                self.held_bytes -= chunk.bytes;
+                bury(Grave(chunk.items));
+                left = left.min(self.ripe);
+                continue;
+            }
             let Some(dead) = chunk.items.pop() else {
                 self.limbo.pop_front();
                 continue;
@@ -269,8 +292,9 @@ impl Epochs {
             left -= 1;
             self.ripe -= 1;
             self.held_bytes -= dead.bytes;
-            if dead.bytes >= BULKY_BYTES {
-                bury(Grave(dead));
+            chunk.bytes -= dead.bytes;
+            if hands_over && dead.bytes >= BULKY_BYTES {
+                bury(Grave(vec![dead]));
             } else {
                 // SAFETY: `ripe` counts only items of epochs that no living snapshot can reach.
                 unsafe { (dead.free)(dead.raw, dead.bytes) }
@@ -328,9 +352,13 @@ impl Epochs {
         self.held_bytes += dead.bytes;
         match self.limbo.back_mut() {
             Some(chunk) if chunk.died == died && chunk.items.len() < CHUNK => {
+                chunk.bytes += dead.bytes;
                 chunk.items.push(dead);
             }
-            _ => self.limbo.push_back(Chunk { died, items: vec![dead] }),
+            _ => {
+                let bytes = dead.bytes;
+                self.limbo.push_back(Chunk { died, bytes, items: vec![dead] });
+            }
         }
     }
 
