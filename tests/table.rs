@@ -10,6 +10,7 @@ use ochre::config::{Config, Field};
 use ochre::engine::away::LongRead;
 use ochre::engine::client::{ClientKey, Origin};
 use ochre::engine::outside::{AllocatorFigures, Outside, ProcessFigures};
+use ochre::engine::persist::disk::{Disk, Feed, LoadJob, SaveJob, SaveOutcome};
 use ochre::engine::registry::{Row, Run};
 use ochre::engine::{Engine, Setup};
 use ochre::keyspace::graveyard::Garbage;
@@ -61,6 +62,9 @@ impl Outside for Nowhere {
     fn apply(&mut self, _: &Config, _: &[Field]) -> Result<(), (Field, String)> {
         Ok(())
     }
+    fn disk(&mut self) -> &mut dyn Disk {
+        self
+    }
     fn working_dir(&self) -> String {
         "/".into()
     }
@@ -86,6 +90,20 @@ impl Outside for Nowhere {
     }
     fn entropy(&mut self) -> u64 {
         7
+    }
+}
+
+/// A disk that takes everything and keeps nothing.
+impl Disk for Nowhere {
+    fn save_later(&mut self, _: SaveJob) -> Result<(), String> {
+        Ok(())
+    }
+    fn save_now(&mut self, _: SaveJob) -> SaveOutcome {
+        Ok(0)
+    }
+    fn stop_saving(&mut self) {}
+    fn load(&mut self, _: LoadJob) -> Result<Option<Box<dyn Feed>>, String> {
+        Ok(None)
     }
 }
 

@@ -83,7 +83,6 @@ impl Field {
 
 const ACTS: Effect = Effect::Acts;
 const TLS: Effect = Effect::Later("TLS");
-const SAVING: Effect = Effect::Later("snapshots on disk");
 const AOF: Effect = Effect::Later("the append-only file");
 const REPLICATION: Effect = Effect::Later("replication");
 const CLUSTER: Effect = Effect::Later("cluster mode");
@@ -279,10 +278,10 @@ directives! {
         live("oom-score-adj-values");
     /// What SIGINT does.
     shutdown_on_sigint: ShutdownOptions = ShutdownOptions::default(),
-        live("shutdown-on-sigint").later("snapshots on disk");
+        live("shutdown-on-sigint");
     /// What SIGTERM does.
     shutdown_on_sigterm: ShutdownOptions = ShutdownOptions::default(),
-        live("shutdown-on-sigterm").later("snapshots on disk");
+        live("shutdown-on-sigterm");
     /// Seconds that a shutdown waits for replicas to catch up.
     shutdown_timeout: u32 = 10, live("shutdown-timeout").later("replication");
     /// Text that tells where the server stands, shown by INFO and HELLO.
@@ -540,7 +539,7 @@ directives! {
     /// Offer functions to scripts that reach beyond their sandbox.
     lua_enable_insecure_api: bool = false, start("lua-enable-insecure-api").protected().inert(WITHDRAWN);
 
-    section "Snapshots" SAVING;
+    section "Snapshots" ACTS;
 
     /// Save after so many seconds if so many changes were made.
     save: SavePoints = SavePoints::default(), live("save");
@@ -551,9 +550,10 @@ directives! {
     /// Put a checksum at the end of snapshots, and check it when loading.
     rdbchecksum: bool = true, start("rdbchecksum");
     /// Which versions of snapshots are loaded.
-    rdb_version_check: RdbVersionCheck = RdbVersionCheck::Strict, live("rdb-version-check");
+    rdb_version_check: RdbVersionCheck = RdbVersionCheck::Strict,
+        live("rdb-version-check").later("snapshots of unknown versions");
     /// Remove snapshots that served replication only.
-    rdb_del_sync_files: bool = false, live("rdb-del-sync-files");
+    rdb_del_sync_files: bool = false, live("rdb-del-sync-files").later("replication");
     /// Sync a snapshot piece by piece while it is written.
     rdb_save_incremental_fsync: bool = true, live("rdb-save-incremental-fsync");
     /// Refuse writes while the latest background save has failed.
@@ -572,11 +572,11 @@ directives! {
     loading_process_events_interval_bytes: u32 = 524_288,
         live("loading-process-events-interval-bytes").range(1024, INT).hidden();
     /// Directory of backups in `dir`.
-    backupdirname: String = "backupdir".into(), start("backupdirname").check(dir_name);
+    backupdirname: String = "backupdir".into(), start("backupdirname").check(dir_name).later("BACKUP START");
     /// Seconds that a sealed backup is kept; 0 keeps it.
-    backup_sealed_ttl: u64 = 0, live("backup-sealed-ttl");
+    backup_sealed_ttl: u64 = 0, live("backup-sealed-ttl").later("BACKUP START");
     /// File that is loaded at first: `aof:` and a manifest, or `rdb:` and a snapshot.
-    preload_file: String = String::new(), start("preload-file");
+    preload_file: String = String::new(), start("preload-file").later("BACKUP START");
 
     section "Append-only file" AOF;
 

@@ -1,10 +1,10 @@
-//! Commands of operators: time, role, shutdown, what waits for replicas, modules.
+//! Commands of operators: time, role, what waits for replicas, modules.
 
 use crate::base::number::parse_int;
 use crate::command::context::{CmdResult, Flow};
 use crate::command::spec::{
-    ADMIN, ALLOW_BUSY, BLOCKING, Command, FAST, Group, LOADING, NO_ASYNC_LOADING, NO_MULTI,
-    NOSCRIPT, READONLY, STALE, at_least, block, exactly, integer, one_of, pure, text,
+    ADMIN, BLOCKING, Command, FAST, Group, LOADING, NO_ASYNC_LOADING, NOSCRIPT, READONLY, STALE,
+    at_least, block, exactly, integer, text,
 };
 use crate::config::choices::Enabled;
 use crate::protocol::error::ReplyError;
@@ -13,7 +13,7 @@ use super::client_commands::timeout_ms;
 use super::context::EngineCx;
 use super::lolwut::lolwut;
 use super::registry::EngineRun::{self, Container, Engine as Run, Help};
-use super::{Effect, Engine, Shutdown, hex_id};
+use super::{Engine, hex_id};
 
 /// Commands of this file.
 pub(super) const COMMANDS: &[Command<EngineRun>] = &[
@@ -29,15 +29,6 @@ pub(super) const COMMANDS: &[Command<EngineRun>] = &[
         .flags(NOSCRIPT.and(LOADING).and(STALE).and(FAST))
         .categories(&["admin", "dangerous"])
         .doc("2.8.12", "Returns the role of the server in replication.", "O(1)"),
-    Command::new("LASTSAVE", exactly(1), Group::Server, Run(lastsave))
-        .flags(LOADING.and(STALE).and(FAST))
-        .categories(&["admin", "dangerous"])
-        .tips(&["nondeterministic_output"])
-        .doc("1.0.0", "Returns the time of the latest successful save.", "O(1)"),
-    Command::new("SHUTDOWN", at_least(1), Group::Server, Run(shutdown))
-        .flags(ADMIN.and(NOSCRIPT).and(LOADING).and(STALE).and(NO_MULTI).and(ALLOW_BUSY))
-        .args(&[one_of("save-selector", &[pure("nosave", "NOSAVE"), pure("save", "SAVE")]).optional(), pure("now", "NOW").optional().since("7.0.0"), pure("force", "FORCE").optional().since("7.0.0"), pure("abort", "ABORT").optional().since("7.0.0")])
-        .doc("1.0.0", "Ends the server.", "O(N) when saving, where N is the total number of keys in all databases when saving data, otherwise O(1)"),
     Command::new("WAIT", exactly(3), Group::Generic, Run(wait))
         .flags(BLOCKING)
         .categories(&["connection"])
@@ -49,7 +40,11 @@ pub(super) const COMMANDS: &[Command<EngineRun>] = &[
         .categories(&["connection"])
         .args(&[integer("numlocal"), integer("numreplicas"), integer("timeout")])
         .tips(&["request_policy:all_shards", "response_policy:agg_min"])
-        .doc("7.2.0", "Waits until the connection's writes are on disk, here and at replicas.", "O(1)"),
+        .doc(
+            "7.2.0",
+            "Waits until the connection's writes are on disk, here and at replicas.",
+            "O(1)",
+        ),
     Command::new("MODULE", at_least(2), Group::Server, Container)
         .doc("4.0.0", "Holds the commands about modules.", "Depends on subcommand.")
         .subcommands(&[
@@ -66,7 +61,14 @@ pub(super) const COMMANDS: &[Command<EngineRun>] = &[
                 .doc("4.0.0", "Loads a module.", "O(1)"),
             Command::new("LOADEX", at_least(3), Group::Server, Run(module_loadex))
                 .flags(ADMIN.and(NOSCRIPT).and(NO_ASYNC_LOADING))
-                .args(&[text("path"), block("configs", &[text("name"), text("value")]).token("CONFIG").optional().repeats_token(), text("args").token("ARGS").optional().repeated()])
+                .args(&[
+                    text("path"),
+                    block("configs", &[text("name"), text("value")])
+                        .token("CONFIG")
+                        .optional()
+                        .repeats_token(),
+                    text("args").token("ARGS").optional().repeated(),
+                ])
                 .doc("7.0.0", "Loads a module with directives of its own.", "O(1)"),
             Command::new("UNLOAD", exactly(3), Group::Server, Run(module_unload))
                 .flags(ADMIN.and(NOSCRIPT).and(NO_ASYNC_LOADING))
@@ -100,57 +102,6 @@ fn role(cx: &mut EngineCx<'_>) -> CmdResult {
     cx.reply.int(0);
     cx.reply.array(0);
     Ok(Flow::Replied)
-}
-
-/// Nothing has ever been saved: the data set counts as saved when the server started.
-fn lastsave(cx: &mut EngineCx<'_>) -> CmdResult {
-    cx.reply.int(cx.engine.identity.started.unix_seconds());
-    Ok(Flow::Replied)
-}
-
-fn shutdown(cx: &mut EngineCx<'_>) -> CmdResult {
-    let mut how = Shutdown::default();
-    let mut aborts = false;
-    let option_count = cx.args.left();
-    while !cx.args.is_done() {
-        if cx.args.accept("NOSAVE") {
-            set_save(&mut how, false)?;
-        } else if cx.args.accept("SAVE") {
-            set_save(&mut how, true)?;
-        } else if cx.args.accept("NOW") {
-            how.now = true;
-        } else if cx.args.accept("FORCE") {
-            how.force = true;
-        } else if cx.args.accept("ABORT") {
-            aborts = true;
-        } else {
-            return Err(ReplyError::Syntax);
-        }
-    }
-    if aborts {
-        // Nothing is waited for yet, so a shutdown that has begun is over before the next command.
-        let text = "ERR No shutdown in progress.";
-        return Err(if option_count == 1 { ReplyError::Fixed(text) } else { ReplyError::Syntax });
-    }
-    if let Some(refusal) = cx.engine.busy_refusal()
-        && how.save != Some(false)
-    {
-        return Err(refusal);
-    }
-    if how.save == Some(true) && !how.force {
-        tracing::warn!("SHUTDOWN SAVE refused: this version can't write snapshots.");
-        return Err(ReplyError::Fixed("ERR Errors trying to SHUTDOWN. Check logs."));
-    }
-    cx.engine.effects.push(Effect::Shutdown(how));
-    Ok(Flow::Replied)
-}
-
-fn set_save(how: &mut Shutdown, save: bool) -> Result<(), ReplyError> {
-    if how.save.is_some_and(|known| known != save) {
-        return Err(ReplyError::Syntax);
-    }
-    how.save = Some(save);
-    Ok(())
 }
 
 /// There are no replicas: however long one waits, none will have taken over anything.

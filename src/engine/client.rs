@@ -20,6 +20,11 @@ use super::transaction::Transaction;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientKey(pub u32);
 
+impl ClientKey {
+    /// No client's: of what the server does by itself.
+    pub const NOBODY: Self = Self(u32::MAX);
+}
+
 /// Where a connection comes from.
 #[derive(Clone, Debug, Default)]
 pub struct Origin {

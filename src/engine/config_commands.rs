@@ -82,7 +82,7 @@ fn config_set(cx: &mut EngineCx<'_>) -> CmdResult {
     let pairs: Vec<(&[u8], &[u8])> = words.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
     let permission = Permission {
         protected: cx.engine.is_enabled(cx.engine.config.enable_protected_configs, cx.client),
-        loading: cx.engine.loading,
+        loading: cx.engine.is_loading(),
     };
 
     let engine = &mut *cx.engine;

@@ -14,6 +14,7 @@ use crate::types::set::{Packed, Set};
 use super::context::EngineCx;
 use super::digest;
 use super::dispatch::print_help;
+use super::persist::reload::reload;
 use super::registry::EngineRun::{self, Engine as Run};
 
 /// Commands of this file.
@@ -54,6 +55,9 @@ const HELP: &[&str] = &[
     "    map, attrib, push, verbatim, true or false.",
     "QUICKLIST-PACKED-THRESHOLD <size>",
     "    Accepted for tests of other servers: a list's nodes know no such bound here.",
+    "RELOAD [NOSAVE] [NOFLUSH] [MERGE]",
+    "    Save, drop all data, and load them again. NOSAVE and NOFLUSH leave the first two out;",
+    "    with MERGE a loaded key replaces one that is there.",
     "REPLYBUFFER (PEAK-RESET-TIME <NEVER|RESET|milliseconds>|RESIZING <0|1>)",
     "    Accepted for tests of other servers: reply buffers always follow their content here.",
     "SET-ACTIVE-EXPIRE <0|1>",
@@ -89,6 +93,7 @@ const SUBCOMMANDS: &[(&str, usize, usize, Subcommand)] = &[
     ("populate", 1, 3, populate),
     ("protocol", 1, 1, protocol),
     ("quicklist-packed-threshold", 1, 1, quicklist_packed_threshold),
+    ("reload", 0, usize::MAX, reload),
     ("replybuffer", 2, 2, replybuffer),
     ("segfault", 0, 0, crash),
     ("set-active-expire", 1, 1, set_active_expire),

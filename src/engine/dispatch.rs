@@ -398,6 +398,9 @@ impl Engine {
         if !self.expires_actively {
             self.expire_named(key, index, args);
         }
+        if index == self.flushall && !failed {
+            self.save_emptiness();
+        }
         let ticks = self.outside.ticks();
         let mut nanos = self.nanos_between(started, ticks);
         self.ticks = ticks;

@@ -5,7 +5,7 @@
 //! them: see [`Engine::is_guarded`].
 
 use crate::command::args::Args;
-use crate::command::spec::{ALLOW_BUSY, DENY_OOM, LOADING, NO_AUTH, NO_MULTI};
+use crate::command::spec::{ALLOW_BUSY, DENY_OOM, Flags, LOADING, NO_AUTH, NO_MULTI, WRITE};
 use crate::protocol::error::ReplyError;
 use crate::protocol::reply::Dialect;
 
@@ -28,8 +28,17 @@ pub(super) enum Verdict {
 type Gate = fn(&Engine, ClientKey, RowIndex, &Args<'_>) -> Verdict;
 
 /// Arity comes before these, routing and permissions of keys will come between them.
-const GATES: &[Gate] =
-    &[authenticated, within_memory, subscribed, loaded, not_busy, paused, multi_allowed, queued];
+const GATES: &[Gate] = &[
+    authenticated,
+    within_memory,
+    saved,
+    subscribed,
+    loaded,
+    not_busy,
+    paused,
+    multi_allowed,
+    queued,
+];
 
 impl Engine {
     /// Whether any gate could refuse a command of this client.
@@ -42,9 +51,28 @@ impl Engine {
         !client.is_authenticated
             || client.flags.has(ClientFlags(SPECIAL))
             || self.config.maxmemory.0 != 0
-            || self.loading
+            || self.is_loading()
+            || self.saving.has_failed()
             || self.pause.is_some()
             || self.has_paused_script()
+    }
+
+    /// Whether a command has `flag`, or is an EXEC of commands one of which has it.
+    fn is_or_runs(&self, key: ClientKey, row: RowIndex, flag: Flags) -> bool {
+        let row = self.registry.row(row);
+        if &*row.full_name != "exec" {
+            return row.spec.flags.has(flag);
+        }
+        let transaction = self.clients.get(key).and_then(|client| client.transaction.as_deref());
+        transaction.is_some_and(|transaction| {
+            let mut queue = transaction.queue.iter();
+            queue.any(|queued| self.registry.row(queued.row).spec.flags.has(flag))
+        })
+    }
+
+    /// Why writes are refused while the disk takes nothing, if it doesn't.
+    pub(super) fn refusal_of_writes(&self) -> Option<ReplyError> {
+        self.refuses_writes_unsaved().then_some(ReplyError::NotSaved)
     }
 
     /// The first verdict that is not `Pass`.
@@ -72,17 +100,18 @@ fn within_memory(engine: &Engine, key: ClientKey, row: RowIndex, _: &Args<'_>) -
     if engine.config.maxmemory.0 == 0 || !engine.is_out_of_memory {
         return Verdict::Pass;
     }
-    let is_exec = &*engine.registry.row(row).full_name == "exec"
-        && engine.clients.get(key).and_then(|client| client.transaction.as_deref()).is_some_and(
-            |transaction| {
-                transaction
-                    .queue
-                    .iter()
-                    .any(|queued| engine.registry.row(queued.row).spec.flags.has(DENY_OOM))
-            },
-        );
-    if is_exec || engine.registry.row(row).spec.flags.has(DENY_OOM) {
+    if engine.is_or_runs(key, row, DENY_OOM) {
         Verdict::Refuse(ReplyError::OutOfMemory)
+    } else {
+        Verdict::Pass
+    }
+}
+
+/// A disk that takes nothing makes every write one that may be lost. PING tells of it too.
+fn saved(engine: &Engine, key: ClientKey, row: RowIndex, _: &Args<'_>) -> Verdict {
+    let Some(refusal) = engine.refusal_of_writes() else { return Verdict::Pass };
+    if engine.is_or_runs(key, row, WRITE) || &*engine.registry.row(row).full_name == "ping" {
+        Verdict::Refuse(refusal)
     } else {
         Verdict::Pass
     }
@@ -104,7 +133,7 @@ fn subscribed(engine: &Engine, key: ClientKey, row: RowIndex, _: &Args<'_>) -> V
 }
 
 fn loaded(engine: &Engine, _: ClientKey, row: RowIndex, _: &Args<'_>) -> Verdict {
-    if engine.loading && !engine.registry.row(row).spec.flags.has(LOADING) {
+    if engine.is_loading() && !engine.registry.row(row).spec.flags.has(LOADING) {
         Verdict::Refuse(ReplyError::Loading)
     } else {
         Verdict::Pass

@@ -8,6 +8,7 @@ use crate::config::{Config, Field};
 use crate::keyspace::graveyard::Garbage;
 
 use super::away::LongRead;
+use super::persist::disk::Disk;
 
 /// Figures of the process, read when INFO asks.
 #[derive(Clone, Copy, Debug, Default)]
@@ -70,6 +71,8 @@ pub trait Outside: std::fmt::Debug {
     /// Puts changed directives into effect. On error nothing has changed: the directive that
     /// could not be applied, and why.
     fn apply(&mut self, config: &Config, changed: &[Field]) -> Result<(), (Field, String)>;
+    /// The data's files.
+    fn disk(&mut self) -> &mut dyn Disk;
     /// Absolute path of the working directory.
     fn working_dir(&self) -> String;
     /// Reads the configuration file.

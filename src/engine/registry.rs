@@ -229,6 +229,16 @@ impl Registry {
         }
     }
 
+    /// The top-level command that was declared under this name, whatever it is called now.
+    ///
+    /// # Panics
+    /// When there is none, which the first start would show.
+    pub fn row_called(&self, name: &str) -> RowIndex {
+        let mut top = self.top.iter().copied();
+        let found = top.find(|index| self.row(*index).spec.name.eq_ignore_ascii_case(name));
+        found.expect("a command of the table")
+    }
+
     /// A row.
     pub fn row(&self, index: RowIndex) -> &Row {
         &self.rows[usize::from(index.0)]

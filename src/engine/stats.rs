@@ -166,6 +166,8 @@ pub struct Stats {
     pub errors_by_code: BTreeMap<Box<str>, u64>,
     /// Whether so many codes came up that `errorstats` was switched off until a reset.
     pub errors_overflowed: bool,
+    /// Saves that SAVE, BGSAVE and save points began.
+    pub rdb_saves: u64,
     /// Clients closed at their output buffer limit.
     pub output_limit_closings: u64,
     /// Clients closed at the query buffer limit.

@@ -9,6 +9,8 @@ use super::away::LongRead;
 use super::client::{ClientKey, Origin};
 use super::dispatch::Next;
 use super::outside::{AllocatorFigures, Outside, ProcessFigures};
+use super::persist::disk::Disk;
+use super::persist::tests::MadeUpDisk;
 use super::{Effect, Engine, Setup};
 use crate::base::time::{MonotonicMicros, Now};
 use crate::config::{Config, Field};
@@ -27,6 +29,8 @@ pub(super) struct State {
     slept_us: u64,
     /// What workers are to do.
     pub(super) away: Vec<LongRead>,
+    /// What the disk was asked for.
+    pub(super) disk: MadeUpDisk,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -64,6 +68,9 @@ impl Outside for World {
             Some(field) if changed.contains(&field) => Err((field, "no".into())),
             _ => Ok(()),
         }
+    }
+    fn disk(&mut self) -> &mut dyn Disk {
+        self
     }
     fn working_dir(&self) -> String {
         "/".into()
@@ -575,6 +582,5 @@ fn shutdown_takes_options_that_agree() {
             ("shutdown nosave now", ""),
         ],
     );
-    let how = super::Shutdown { save: Some(false), now: true, force: false };
-    assert_eq!(stage.engine.take_effects(), [Effect::Shutdown(how)]);
+    assert_eq!(stage.engine.take_effects(), [Effect::Shutdown]);
 }

@@ -87,6 +87,7 @@ impl Engine {
             }
             self.keyspace.fit_popularity();
             self.keyspace.reap(REAP_BUDGET);
+            self.keep_saved();
             self.react();
             self.serve_waiters();
             self.broadcast_invalidations();
@@ -95,6 +96,16 @@ impl Engine {
         }
         self.visit_clients();
         self.drop_bulky();
+    }
+
+    /// Frees a portion of what no snapshot needs any more; whether there is more.
+    pub fn reap(&mut self) -> bool {
+        if self.has_paused_script() {
+            return false;
+        }
+        let left = self.keyspace.reap(REAP_BUDGET);
+        self.react();
+        left > 0
     }
 
     fn visit_clients(&mut self) {

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use crate::base::time::UnixMillis;
 use crate::engine::client::{ClientFlags, ClientKey};
-use crate::engine::{Effect, Engine, Shutdown};
+use crate::engine::{Effect, Engine};
 use crate::protocol::request::Batch;
 
 use super::clock::Clock;
@@ -44,8 +44,6 @@ pub(super) struct Host {
     pub script_paused: Rc<Notify>,
     /// Wakes the main task when the process is to end.
     pub ending: Rc<Notify>,
-    /// How it is to end.
-    pub shutdown: Option<Shutdown>,
 }
 
 /// The host as its thread's tasks share it.
@@ -67,7 +65,6 @@ impl Host {
             pushed: Rc::new(Notify::new()),
             script_paused: Rc::new(Notify::new()),
             ending: Rc::new(Notify::new()),
-            shutdown: None,
         }
     }
 
@@ -90,10 +87,7 @@ impl Host {
                     Effect::Resume(key) => self.raise(key, line::RESUME),
                     Effect::Relax(key) => self.raise(key, line::RELAX),
                     Effect::Configured => self.obey_config(),
-                    Effect::Shutdown(how) => {
-                        self.shutdown = Some(how);
-                        self.ending.notify_one();
-                    }
+                    Effect::Shutdown => self.ending.notify_one(),
                 }
             }
         }

@@ -11,13 +11,18 @@ mod host;
 mod io_threads;
 mod line;
 mod listener;
+mod loader;
 pub mod local_time;
 pub mod log;
 mod long_reads;
 mod process;
 mod pushes;
 mod reader;
+mod saver;
+mod signals;
 mod socket;
+mod spool;
+mod startup;
 mod supervision;
 pub mod syslog;
 mod timer;
@@ -29,14 +34,14 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::config::choices::{OomScoreAdj, Supervised};
 use crate::config::{Config, Field};
 use crate::engine::outside::Outside;
-use crate::engine::{Engine, Setup, Shutdown};
+use crate::engine::persist::shutdown::EndSignal;
+use crate::engine::{Engine, Setup};
 
 use cli::Start;
 use clock::Clock;
@@ -44,6 +49,8 @@ use freer::Freer;
 use host::{Host, SharedHost};
 use io_threads::IoThreads;
 use log::Log;
+use saver::Saver;
+use signals::Signals;
 use supervision::Supervisor;
 use world::{Rebind, World};
 
@@ -149,11 +156,12 @@ async fn serve(config: Config, config_file: String, log: Log) -> ExitCode {
         }
     };
     let (rebind, rebinds) = mpsc::unbounded_channel();
+    let (report, reports) = mpsc::unbounded_channel();
     let executable =
         std::env::current_exe().map_or_else(|_| String::new(), |path| path.display().to_string());
     let pid_file = PidFile::write(&config);
     let (readers, returns) = long_reads::open(clock);
-    let mut world = World::new(clock, rebind, log, freer, readers);
+    let mut world = World::new(clock, rebind, log, freer, readers, Saver::new(report));
     if config.oom_score_adj != OomScoreAdj::No
         && let Err((_, why)) = world.apply(&config, &[Field::oom_score_adj])
     {
@@ -189,49 +197,83 @@ async fn serve(config: Config, config_file: String, log: Log) -> ExitCode {
     tokio::task::spawn_local(pushes::send(Rc::clone(&host)));
     tokio::task::spawn_local(timer::scripts(Rc::clone(&host)));
     tokio::task::spawn_local(long_reads::bring_back(Rc::clone(&host), returns));
+    tokio::task::spawn_local(timer::reports(Rc::clone(&host), reports));
     host.borrow_mut().engine.mark_start();
+    keep_serving(&host, listeners, rebinds, supervisor, pid_file).await
+}
+
+/// From the moment at which clients can connect to the end.
+async fn keep_serving(
+    host: &SharedHost,
+    listeners: Listeners,
+    rebinds: mpsc::UnboundedReceiver<Rebind>,
+    supervisor: Supervisor,
+    pid_file: Option<PidFile>,
+) -> ExitCode {
     // From here on a signal ends the server in order, however early it comes.
-    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    let mut signals = match Signals::catch() {
+        Ok(signals) => signals,
+        Err(error) => {
+            tracing::error!("Can't catch signals: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     tracing::info!("Server initialized");
-    let accepting = tokio::task::spawn_local(accept(Rc::clone(&host), listeners, rebinds));
+    let accepting = tokio::task::spawn_local(accept(Rc::clone(host), listeners, rebinds));
+    let loaded = tokio::select! {
+        loaded = startup::load(host) => loaded,
+        _ = signals.next() => {
+            tracing::warn!("Received shutdown signal during loading, exiting now.");
+            return farewell(host, pid_file);
+        }
+        () = ended(host) => return farewell(host, pid_file),
+    };
+    if let Err(why) = loaded {
+        tracing::error!("{why}");
+        tracing::error!("Fatal error loading the DB, check server logs. Exiting.");
+        return ExitCode::FAILURE;
+    }
     tracing::info!("Ready to accept connections tcp");
     supervisor.say_ready();
-    let how = wait_for_the_end(&host, signals).await;
+    wait_for_the_end(host, signals).await;
     supervisor.say_stopping();
     // Nobody shall find an open door when his connection ends.
     accepting.abort();
     // It is over because it was aborted; there is nothing else to learn.
     let _ = accepting.await;
     tokio::task::yield_now().await;
-    farewell(&host, how, pid_file)
+    farewell(host, pid_file)
 }
 
-/// SHUTDOWN, SIGTERM or SIGINT.
-async fn wait_for_the_end(
-    host: &SharedHost,
-    signals: (io::Result<Signal>, io::Result<Signal>),
-) -> Shutdown {
+/// SHUTDOWN has ended the server.
+async fn ended(host: &SharedHost) {
     let ending = Rc::clone(&host.borrow().ending);
-    let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
-        // Without signals only SHUTDOWN ends the process.
-        ending.notified().await;
-        return host.borrow().shutdown.unwrap_or_default();
-    };
-    tokio::select! {
-        () = ending.notified() => host.borrow().shutdown.unwrap_or_default(),
-        _ = terminate.recv() => {
-            tracing::warn!("Received SIGTERM scheduling shutdown...");
-            Shutdown::default()
+    ending.notified().await;
+}
+
+/// SHUTDOWN, or a signal after which everything is saved that is to be.
+async fn wait_for_the_end(host: &SharedHost, mut signals: Signals) {
+    loop {
+        let signal = tokio::select! {
+            () = ended(host) => return,
+            signal = signals.next() => signal,
+        };
+        match signal {
+            EndSignal::Terminate => tracing::warn!("Received SIGTERM scheduling shutdown..."),
+            EndSignal::Interrupt => tracing::warn!("Received SIGINT scheduling shutdown..."),
         }
-        _ = interrupt.recv() => {
-            tracing::warn!("Received SIGINT scheduling shutdown...");
-            Shutdown::default()
+        let mut host = host.borrow_mut();
+        host.begin_turn();
+        let may_end = host.engine.end_by(signal);
+        host.end_turn();
+        if may_end {
+            return;
         }
+        signals.settle();
     }
 }
 
-fn farewell(host: &SharedHost, _how: Shutdown, pid_file: Option<PidFile>) -> ExitCode {
-    tracing::warn!("User requested shutdown...");
+fn farewell(host: &SharedHost, pid_file: Option<PidFile>) -> ExitCode {
     if let Some(file) = pid_file {
         tracing::info!("Removing the pid file.");
         file.remove();

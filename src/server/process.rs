@@ -130,3 +130,11 @@ pub(super) fn daemonize() -> io::Result<()> {
     }
     Ok(())
 }
+
+/// Marks a file as being written by this process, for as long as it is open; whether no other has
+/// done so.
+pub(super) fn try_lock(file: &std::fs::File) -> bool {
+    use std::os::fd::AsRawFd as _;
+    // SAFETY: the descriptor is open as long as `file` is borrowed.
+    unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) == 0 }
+}

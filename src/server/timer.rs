@@ -3,12 +3,14 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::engine::timers::HOUSEKEEPING_MS;
 
 use super::allocator::{allow_huge_pages, bytes_used};
 use super::host::SharedHost;
+use super::saver::Report;
 
 /// From so many bytes in use on, huge pages pay.
 const HUGE_PAGES_FROM: usize = 16 * 1024 * 1024;
@@ -29,6 +31,31 @@ pub(super) async fn housekeeping(host: SharedHost) {
         host.engine.housekeep();
         host.end_turn();
     }
+}
+
+/// Tells the engine what became of files, and frees in portions what their snapshots held back.
+pub(super) async fn reports(host: SharedHost, mut reports: UnboundedReceiver<Report>) {
+    while let Some(report) = reports.recv().await {
+        {
+            let mut host = host.borrow_mut();
+            host.begin_turn();
+            match report {
+                Report::Saved(report) => host.engine.save_ended(&report),
+            }
+            host.end_turn();
+        }
+        while reap(&host) {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+fn reap(host: &SharedHost) -> bool {
+    let mut host = host.borrow_mut();
+    host.begin_turn();
+    let goes_on = host.engine.reap();
+    host.end_turn();
+    goes_on
 }
 
 /// Lets busy scripts go on, a slice at a time; in between the sockets are looked at.

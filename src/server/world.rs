@@ -11,12 +11,14 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::config::{Config, Field};
 use crate::engine::away::LongRead;
 use crate::engine::outside::{AllocatorFigures, Outside, ProcessFigures};
+use crate::engine::persist::disk::Disk;
 use crate::keyspace::graveyard::Garbage;
 
 use super::clock::Clock;
 use super::freer::Freer;
 use super::log::Log;
 use super::long_reads::Readers;
+use super::saver::Saver;
 use super::{allocator, config_files, listener, supervision};
 
 /// Listeners that replace the present ones.
@@ -34,6 +36,7 @@ pub(super) struct World {
     log: Log,
     freer: Freer,
     readers: Readers,
+    saver: Saver,
     /// The kernel's score for killing as it was at the start, once it was changed.
     oom_score: Option<i32>,
 }
@@ -45,8 +48,9 @@ impl World {
         log: Log,
         freer: Freer,
         readers: Readers,
+        saver: Saver,
     ) -> Self {
-        Self { clock, rebind, log, freer, readers, oom_score: None }
+        Self { clock, rebind, log, freer, readers, saver, oom_score: None }
     }
 
     fn bind_anew(&self, config: &Config, field: Field) -> Result<(), String> {
@@ -168,6 +172,10 @@ impl Outside for World {
         }
         self.log.apply(config);
         Ok(())
+    }
+
+    fn disk(&mut self) -> &mut dyn Disk {
+        &mut self.saver
     }
 
     fn working_dir(&self) -> String {

@@ -5,26 +5,28 @@ use crate::keyspace::DbIndex;
 
 use super::text::Text;
 
-/// A server that has never saved and keeps no log.
+/// Loading and saves; no log is kept.
 pub(super) fn persistence(engine: &mut Engine, text: &mut Text) {
-    text.line("loading", u8::from(engine.loading));
+    let saves = engine.save_figures();
+    text.line("loading", u8::from(engine.is_loading()));
     text.line("async_loading", 0);
-    text.line("current_cow_peak", 0);
-    text.line("current_cow_size", 0);
+    text.line("current_cow_peak", saves.held_bytes_max);
+    text.line("current_cow_size", saves.held_bytes);
     text.line("current_cow_size_age", 0);
-    text.decimal("current_fork_perc", 0.0, 2);
-    text.line("current_save_keys_processed", 0);
-    text.line("current_save_keys_total", 0);
-    text.line("rdb_changes_since_last_save", engine.keyspace.journal().dirty());
-    text.line("rdb_bgsave_in_progress", 0);
-    text.line("rdb_last_save_time", engine.identity.started.unix_seconds());
-    text.line("rdb_last_bgsave_status", "ok");
-    text.line("rdb_last_bgsave_time_sec", -1);
-    text.line("rdb_current_bgsave_time_sec", -1);
-    text.line("rdb_saves", 0);
-    text.line("rdb_last_cow_size", 0);
-    text.line("rdb_last_load_keys_expired", 0);
-    text.line("rdb_last_load_keys_loaded", 0);
+    text.decimal("current_fork_perc", percent(saves.keys_done, saves.keys_total as u64), 2);
+    text.line("current_save_keys_processed", saves.keys_done);
+    text.line("current_save_keys_total", saves.keys_total);
+    text.line("rdb_changes_since_last_save", saves.changes);
+    text.line("rdb_bgsave_in_progress", u8::from(saves.is_saving));
+    text.line("rdb_last_save_time", saves.last_success_s);
+    text.line("rdb_last_bgsave_status", if saves.has_failed { "err" } else { "ok" });
+    text.seconds_or_none("rdb_last_bgsave_time_sec", saves.last_duration_s);
+    text.seconds_or_none("rdb_current_bgsave_time_sec", saves.duration_s);
+    text.line("rdb_saves", engine.stats.rdb_saves);
+    text.line("rdb_last_cow_size", saves.last_held_bytes);
+    text.line("rdb_last_load_keys_expired", engine.loading.expired());
+    text.line("rdb_last_load_keys_loaded", engine.loading.loaded());
+    text.line("backup_in_progress", u8::from(engine.saving.is_backing_up()));
     text.line("aof_enabled", 0);
     text.line("aof_rewrite_in_progress", 0);
     text.line("aof_rewrite_scheduled", 0);
@@ -37,6 +39,19 @@ pub(super) fn persistence(engine: &mut Engine, text: &mut Text) {
     text.line("aof_last_cow_size", 0);
     text.line("module_fork_in_progress", 0);
     text.line("module_fork_last_cow_size", 0);
+    if let Some(load) = engine.loading.figures(engine.now) {
+        text.line("loading_start_time", load.started_s);
+        text.line("loading_total_bytes", load.total_bytes);
+        text.line("loading_rdb_used_mem", load.used_memory);
+        text.line("loading_loaded_bytes", load.loaded_bytes);
+        text.decimal("loading_loaded_perc", percent(load.loaded_bytes, load.total_bytes), 2);
+        text.line("loading_eta_seconds", load.eta_s);
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "shown with two decimals")]
+fn percent(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 * 100.0 }
 }
 
 /// A primary without replicas.

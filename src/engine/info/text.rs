@@ -36,6 +36,14 @@ impl Text {
         self.add(format_args!("{name}:{}.{:06}", micros / 1_000_000, micros % 1_000_000));
     }
 
+    /// Whole seconds; -1 without any.
+    pub(super) fn seconds_or_none(&mut self, name: &str, seconds: Option<u64>) {
+        match seconds {
+            Some(seconds) => self.line(name, seconds),
+            None => self.line(name, -1),
+        }
+    }
+
     /// A whole line.
     pub(super) fn add(&mut self, line: std::fmt::Arguments<'_>) {
         self.0.write_fmt(line).expect("strings take everything");
