@@ -12,6 +12,7 @@ use std::rc::Rc;
 use mlua::{Function, Lua, ffi};
 
 use super::fiber::{Event, suspend};
+use super::raw::{self, Names};
 use super::shared::{Refusal, Shared, to_integer};
 
 /// A Lua function that makes its arguments the words of a request, suspends with `event`, and
@@ -21,19 +22,20 @@ pub(super) fn function(
     shared: &Rc<Shared>,
     event: Event,
     answer: &Function,
+    names: &Names,
 ) -> mlua::Result<Function> {
     let body = match event {
         Event::Inquire => inquire,
         _ => call,
     };
-    // SAFETY: two values are pushed and taken as upvalues of a C function that expects them; the
+    // SAFETY: three values are pushed and taken as upvalues of a C function that expects them; the
     // pointer stays valid as long as the Lua state, because the machine that owns the state owns
     // a count of `shared` and drops it after the state.
     unsafe {
-        lua.exec_raw(answer, |state| {
+        lua.exec_raw((answer, names.table()), |state| {
             ffi::lua_pushlightuserdata(state, Rc::as_ptr(shared).cast_mut().cast());
-            ffi::lua_insert(state, -2);
-            ffi::lua_pushcclosure(state, body, 2);
+            ffi::lua_insert(state, -3);
+            ffi::lua_pushcclosure(state, body, 3);
         })
     }
 }
@@ -49,7 +51,8 @@ unsafe extern "C-unwind" fn inquire(state: *mut ffi::lua_State) -> c_int {
 }
 
 /// # Safety
-/// - `state` runs a closure whose upvalues are a pointer to a living `Shared` and a function.
+/// - `state` runs a closure whose upvalues are a pointer to a living `Shared`, a function and the names of
+///   fields.
 unsafe fn send(state: *mut ffi::lua_State, event: Event) -> c_int {
     // SAFETY: the caller vouches for the upvalue. Reading numbers and strings of the stack neither
     // allocates nor raises; what is borrowed ends before Lua may move or free it, and nothing that
@@ -64,6 +67,16 @@ unsafe fn send(state: *mut ffi::lua_State, event: Event) -> c_int {
             suspend(shared.fiber.get(), event);
         }
         ffi::lua_settop(state, 0);
+        if refusal.is_none() && event == Event::Call {
+            // Nobody changes the reply while Lua has the word, and Lua may leave here by a jump:
+            // so it is read without a guard that would have to be dropped.
+            let reply = &*shared.reply.as_ptr();
+            let bytes = reply.as_plain().unwrap_or_default();
+            if raw::decode(state, ffi::lua_upvalueindex(3), bytes) {
+                return 1;
+            }
+            ffi::lua_settop(state, 0);
+        }
         ffi::lua_pushvalue(state, ffi::lua_upvalueindex(2));
         ffi::lua_call(state, 0, 1);
     }

@@ -49,9 +49,7 @@ impl Cache {
             return None;
         }
         for (byte, pair) in name.iter_mut().zip(digits.chunks_exact(2)) {
-            let high = char::from(pair[0]).to_digit(16)?;
-            let low = char::from(pair[1]).to_digit(16)?;
-            *byte = u8::try_from(high << 4 | low).ok()?;
+            *byte = hex_digit(pair[0])? << 4 | hex_digit(pair[1])?;
         }
         Some(name)
     }
@@ -127,6 +125,17 @@ impl Cache {
     /// Bytes of memory taken, code excepted.
     pub(super) fn memory_bytes(&self) -> usize {
         self.text_bytes + self.scripts.len() * (size_of::<Script>() + size_of::<Sha>())
+    }
+}
+
+#[inline]
+fn hex_digit(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        _ => match digit | 0x20 {
+            lower @ b'a'..=b'f' => Some(lower - b'a' + 10),
+            _ => None,
+        },
     }
 }
 

@@ -188,11 +188,7 @@ fn run_cached(
     let (slot, flags) = cx.engine.scripts.cache.touch(&name).ok_or(NO_SCRIPT)?;
     let words = cx.args.rest();
     let args = words.clone().skip(key_count);
-    let made = machine.list(words.take(key_count)).and_then(|keys| {
-        let args = machine.list(args)?;
-        machine.set_arguments(&keys, &args)
-    });
-    made.map_err(|_| OUT_OF_LUA)?;
+    machine.set_arguments(words.take(key_count), args).map_err(|_| OUT_OF_LUA)?;
     run(
         cx,
         Start {

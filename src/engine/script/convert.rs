@@ -294,7 +294,7 @@ fn one_line(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(blank).collect()
 }
 
-fn push_line(mark: u8, bytes: &[u8], reply: &mut Reply<'_>) {
+pub(super) fn push_line(mark: u8, bytes: &[u8], reply: &mut Reply<'_>) {
     let mut line = vec![mark];
     line.extend(one_line(bytes));
     line.extend_from_slice(b"\r\n");

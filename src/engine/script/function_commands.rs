@@ -9,7 +9,6 @@ use crate::command::spec::{
     WRITE, at_least, exactly, one_of, pure, text,
 };
 use crate::engine::Engine;
-use crate::engine::client::ClientKey;
 use crate::engine::context::EngineCx;
 use crate::engine::registry::EngineRun::{self, Container, Engine as Run, Help};
 use crate::protocol::error::ReplyError;
@@ -141,15 +140,14 @@ fn call(cx: &mut EngineCx<'_>, is_read_only: bool) -> CmdResult {
     let machine = cx.engine.scripts.machine(Purpose::Functions)?;
     let words = cx.args.rest();
     let args = words.clone().skip(key_count);
-    let keys = machine.list(words.take(key_count)).map_err(|_| OUT_OF_LUA)?;
-    let args = machine.list(args).map_err(|_| OUT_OF_LUA)?;
+    machine.set_arguments(words.take(key_count), args).map_err(|_| OUT_OF_LUA)?;
     run(
         cx,
         Start {
             machine,
             purpose: Purpose::Functions,
             name: Name::Function(function.name),
-            job: Job::Function(function.slot, keys, args),
+            job: Job::Function(function.slot),
             flags: Some(function.flags),
             is_read_only,
         },
@@ -206,54 +204,10 @@ fn read_head(text: &[u8]) -> Result<(String, &[u8]), ReplyError> {
 }
 
 impl Engine {
-    /// Adds a library, and returns its name.
-    fn add_library(
-        &mut self,
-        client: ClientKey,
-        text: &[u8],
-        replaces: bool,
-    ) -> Result<String, ReplyError> {
-        let (name, code) = read_head(text)?;
-        if !replaces && self.scripts.functions.has_library(&name) {
-            return Err(said(&format!("ERR Library '{name}' already exists")));
-        }
-        let machine = self.scripts.machine(Purpose::Functions)?;
-        let staged = self.stage(client, &machine, name, text, code)?;
-        let functions = &mut self.scripts.functions;
-        if let Some(error) = collision(functions, &staged) {
-            machine.forget(staged.slots());
-            return Err(error);
-        }
-        if let Some(slots) = functions.remove(&staged.name) {
-            machine.forget(slots.into_iter());
-        }
-        functions.insert(&staged.name, staged.library);
-        Ok(staged.name)
-    }
-
-    /// Adds a library that a file holds; one of its name goes if `replaces`.
-    pub(in crate::engine) fn load_library(
-        &mut self,
-        text: &[u8],
-        replaces: bool,
-    ) -> Result<(), String> {
-        let loaded = self.add_library(ClientKey::NOBODY, text, replaces);
-        loaded.map(drop).map_err(|error| {
-            let error = error.to_string();
-            format!("Failed loading a library: {}", error.strip_prefix("ERR ").unwrap_or(&error))
-        })
-    }
-
-    /// Drops all libraries.
-    pub(in crate::engine) fn drop_libraries(&mut self) {
-        self.scripts.functions = Functions::default();
-        self.scripts.library = None;
-    }
-
     /// Runs a library's code, so that it registers its functions.
     fn stage(
         &mut self,
-        client: ClientKey,
+        client: crate::engine::client::ClientKey,
         machine: &Rc<Machine>,
         name: String,
         text: &[u8],
@@ -321,8 +275,22 @@ fn function_load(cx: &mut EngineCx<'_>) -> CmdResult {
         replaces = true;
     }
     let text = cx.args.bytes()?;
-    let name = cx.engine.add_library(cx.client, text, replaces)?;
-    cx.reply.bulk(name.as_bytes());
+    let (name, code) = read_head(text)?;
+    if !replaces && cx.engine.scripts.functions.has_library(&name) {
+        return Err(said(&format!("ERR Library '{name}' already exists")));
+    }
+    let machine = cx.engine.scripts.machine(Purpose::Functions)?;
+    let staged = cx.engine.stage(cx.client, &machine, name, text, code)?;
+    let functions = &mut cx.engine.scripts.functions;
+    if let Some(error) = collision(functions, &staged) {
+        machine.forget(staged.slots());
+        return Err(error);
+    }
+    if let Some(slots) = functions.remove(&staged.name) {
+        machine.forget(slots.into_iter());
+    }
+    cx.reply.bulk(staged.name.as_bytes());
+    functions.insert(&staged.name, staged.library);
     Ok(Flow::Replied)
 }
 
@@ -344,7 +312,8 @@ fn function_flush(cx: &mut EngineCx<'_>) -> CmdResult {
         }
         _ => return Err(cx.misused_subcommand()),
     }
-    cx.engine.drop_libraries();
+    cx.engine.scripts.functions = Functions::default();
+    cx.engine.scripts.library = None;
     cx.reply.ok();
     Ok(Flow::Replied)
 }

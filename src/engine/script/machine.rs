@@ -4,20 +4,26 @@
 //! is kept in a table of Lua under numbers: what Rust itself refers to takes one of few slots.
 
 use std::cell::{Cell, RefCell};
+use std::ffi::c_int;
 use std::rc::Rc;
 
 use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, Value, VmState};
 
 use crate::base::limits::{SCRIPT_MEMORY_MAX, SCRIPT_TICK_INSTRUCTIONS};
-use crate::protocol::reply::Reply;
+use crate::protocol::reply::{Output, Reply};
 
 use super::convert::{Encoder, Fields};
 use super::fiber::{Event, Input, suspend};
 use super::native;
+use super::raw::{self, Ended, Names};
 use super::shared::{Failure, Shared};
 use super::thrown::{PRELUDE_NAME, Thrown};
 
 const PRELUDE: &str = include_str!("prelude.lua");
+
+/// Where a function's arguments lie among the code.
+const KEYS_PLACE: c_int = -1;
+const ARGS_PLACE: c_int = -2;
 
 /// What a machine's scripts are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,10 +47,10 @@ impl Purpose {
 /// What to do on the fiber.
 #[derive(Debug)]
 pub(super) enum Job {
-    /// Run a script; `KEYS` and `ARGV` are set.
+    /// Run a script whose arguments are set.
     Script(usize),
-    /// Run a function with its keys and arguments.
-    Function(usize, Table, Table),
+    /// Run a function whose arguments are set.
+    Function(usize),
     /// Run a library's code, which registers its functions.
     Load(usize),
 }
@@ -57,18 +63,20 @@ pub(super) struct Machine {
     pub shared: Rc<Shared>,
     purpose: Purpose,
     fields: Rc<Fields>,
+    names: Names,
     /// Globals behind the proxy.
     globals: Table,
     environment: Table,
-    run: Function,
+    blame: Function,
+    reset: Function,
     load: Option<Function>,
     /// Code by slot.
     code: Table,
     free_slots: RefCell<Vec<usize>>,
     next_slot: Cell<usize>,
     job: RefCell<Option<Job>>,
-    keys_name: mlua::String,
-    argv_name: mlua::String,
+    /// Under what `code` or `globals` have the arguments.
+    argument_names: (Value, Value),
     /// Lua frees a chunk's name while it still needs it, unless somebody else holds it.
     _chunk_name: mlua::String,
 }
@@ -81,18 +89,23 @@ impl Machine {
         let shared = Rc::new(Shared::default());
         let fields = Rc::new(Fields::new(&lua)?);
         let code = lua.create_table()?;
-        let natives = native::table(&lua, &shared, &fields, &code)?;
+        let names = Names::new(&lua)?;
+        let natives = native::table(&lua, &shared, &fields, &names, &code)?;
         let entries: Table = lua
             .load(PRELUDE)
             .set_name(PRELUDE_NAME)
             .call((natives, purpose == Purpose::Functions))?;
         let environment: Table = entries.raw_get("environment")?;
         lua.set_named_registry_value(native::ENVIRONMENT, &environment)?;
-        let (run, load) = match purpose {
-            Purpose::Scripts => (entries.raw_get("run_script")?, None),
-            Purpose::Functions => {
-                (entries.raw_get("run_function")?, Some(entries.raw_get("load_library")?))
+        let (load, argument_names) = match purpose {
+            Purpose::Scripts => {
+                let name = |name: &str| lua.create_string(name).map(Value::String);
+                (None, (name("KEYS")?, name("ARGV")?))
             }
+            Purpose::Functions => (
+                Some(entries.raw_get("load_library")?),
+                (Value::Integer(KEYS_PLACE.into()), Value::Integer(ARGS_PLACE.into())),
+            ),
         };
         let ticker = Rc::clone(&shared);
         lua.set_global_hook(
@@ -106,16 +119,17 @@ impl Machine {
             shared,
             purpose,
             fields,
+            names,
             globals: entries.raw_get("globals")?,
             environment,
-            run,
+            blame: entries.raw_get("blame")?,
+            reset: entries.raw_get("reset")?,
             load,
             code,
             free_slots: RefCell::default(),
             next_slot: Cell::new(1),
             job: RefCell::default(),
-            keys_name: lua.create_string("KEYS")?,
-            argv_name: lua.create_string("ARGV")?,
+            argument_names,
             _chunk_name: lua.create_string(purpose.chunk_name())?,
             lua,
         }))
@@ -159,22 +173,18 @@ impl Machine {
         }
     }
 
-    /// A table of strings.
-    pub(super) fn list<'a>(
+    /// Sets what the next job is given: for scripts the globals `KEYS` and `ARGV`.
+    pub(super) fn set_arguments<'a>(
         &self,
-        words: impl ExactSizeIterator<Item = &'a [u8]>,
-    ) -> mlua::Result<Table> {
-        let table = self.lua.create_table_with_capacity(words.len(), 0)?;
-        for (index, word) in words.enumerate() {
-            table.raw_set(index + 1, self.lua.create_string(word)?)?;
-        }
-        Ok(table)
-    }
-
-    /// Sets the globals that a script finds its arguments in.
-    pub(super) fn set_arguments(&self, keys: &Table, args: &Table) -> mlua::Result<()> {
-        self.globals.raw_set(&self.keys_name, keys)?;
-        self.globals.raw_set(&self.argv_name, args)
+        keys: impl ExactSizeIterator<Item = &'a [u8]>,
+        args: impl ExactSizeIterator<Item = &'a [u8]>,
+    ) -> mlua::Result<()> {
+        let table = match self.purpose {
+            Purpose::Scripts => &self.globals,
+            Purpose::Functions => &self.code,
+        };
+        let (first, second) = &self.argument_names;
+        raw::set_lists(&self.lua, table, (first, keys), (second, args))
     }
 
     /// What the fiber is to do next.
@@ -198,10 +208,11 @@ impl Machine {
         let outcome = self.start(&job);
         self.limit(0);
         let result = match outcome {
-            Ok((true, value)) => self.write_reply(&value),
-            Ok((false, value)) => {
+            Ok(Ended::Replied) => Ok(()),
+            Ok(Ended::With(value)) => self.write_reply(&value),
+            Ok(Ended::By(value)) => {
                 self.note_failure(&value);
-                Ok(())
+                self.reset.call(())
             }
             Err(error) => Err(error),
         };
@@ -216,17 +227,31 @@ impl Machine {
         }
     }
 
-    fn start(&self, job: &Job) -> mlua::Result<(bool, Value)> {
+    fn start(&self, job: &Job) -> mlua::Result<Ended> {
         match job {
-            Job::Script(slot) => self.run.call(self.code.raw_get::<Function>(*slot)?),
-            Job::Function(slot, keys, args) => {
-                self.run.call((self.code.raw_get::<Function>(*slot)?, keys, args))
+            Job::Script(slot) => self.run(*slot, &[]),
+            Job::Function(slot) => self.run(*slot, &[KEYS_PLACE, ARGS_PLACE]),
+            Job::Load(slot) => {
+                let Some(load) = &self.load else { return Ok(Ended::By(Value::Nil)) };
+                let (is_ok, value) = load.call(self.code.raw_get::<Function>(*slot)?)?;
+                Ok(if is_ok { Ended::With(value) } else { Ended::By(value) })
             }
-            Job::Load(slot) => match &self.load {
-                Some(load) => load.call(self.code.raw_get::<Function>(*slot)?),
-                None => Ok((false, Value::Nil)),
-            },
         }
+    }
+
+    fn run(&self, slot: usize, arguments: &[c_int]) -> mlua::Result<Ended> {
+        let slot = c_int::try_from(slot).map_err(mlua::Error::external)?;
+        let (code, blame, names) = (&self.code, &self.blame, &self.names);
+        let is_resp3_script = &|| self.shared.is_resp3.get();
+        // The script's own commands use the shared buffer meanwhile.
+        let mut output = Output::default();
+        let mut reply = Reply::new(&mut output, self.shared.dialect.get());
+        let run = raw::Run { code, slot, arguments, blame, names, is_resp3_script };
+        let ended = raw::run(&self.lua, &run, &mut reply)?;
+        if matches!(ended, Ended::Replied) {
+            self.shared.reply.replace(output);
+        }
+        Ok(ended)
     }
 
     /// How many bytes the state may hold from now on; 0 is no limit. While there is none, values

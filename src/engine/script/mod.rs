@@ -22,6 +22,7 @@ mod library;
 mod machine;
 mod native;
 mod random;
+mod raw;
 mod shared;
 mod thrown;
 
@@ -90,11 +91,6 @@ impl Scripts {
             library_count: self.functions.library_count(),
             evicted: self.cache.evicted,
         }
-    }
-
-    /// Texts of all libraries, by name.
-    pub(super) fn library_texts(&self) -> Vec<Vec<u8>> {
-        self.functions.libraries().map(|(_, library)| library.code.to_vec()).collect()
     }
 
     /// The Lua state for a purpose, made now if need be.

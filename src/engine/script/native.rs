@@ -13,6 +13,7 @@ use super::convert::{Decoder, Fields};
 use super::fiber::Event;
 use super::flags::ScriptFlags;
 use super::library::{bits, json, msgpack, packed};
+use super::raw::Names;
 use super::shared::{Failure, Registration, Shared};
 use super::thrown::{Thrown, bad_argument, fail, position, script_frame};
 use super::{bridge, random::Random};
@@ -25,6 +26,7 @@ pub(super) fn table(
     lua: &Lua,
     shared: &Rc<Shared>,
     fields: &Rc<Fields>,
+    names: &Names,
     code: &Table,
 ) -> mlua::Result<Table> {
     let table = lua.create_table()?;
@@ -37,7 +39,7 @@ pub(super) fn table(
     table.raw_set("catcher", lua.create_function(|lua, f: Function| bridge::catcher(lua, &f))?)?;
     table.raw_set("guard", bridge::guard(lua)?)?;
     table.raw_set("unpack", bridge::unpacker(lua)?)?;
-    table.raw_set("redis", redis(lua, shared, fields)?)?;
+    table.raw_set("redis", redis(lua, shared, fields, names)?)?;
     table.raw_set("register", register(lua, shared, code)?)?;
     table.raw_set("bit", bits::table(lua)?)?;
     table.raw_set("cjson", json::table(lua)?)?;
@@ -198,7 +200,12 @@ fn add_random(lua: &Lua, table: &Table) -> mlua::Result<()> {
 }
 
 /// `redis`, as far as it needs Rust.
-fn redis(lua: &Lua, shared: &Rc<Shared>, fields: &Rc<Fields>) -> mlua::Result<Table> {
+fn redis(
+    lua: &Lua,
+    shared: &Rc<Shared>,
+    fields: &Rc<Fields>,
+    names: &Names,
+) -> mlua::Result<Table> {
     let table = lua.create_table()?;
     table.raw_set("REDIS_VERSION", REDIS_VERSION)?;
     table.raw_set("REDIS_VERSION_NUM", version_number(REDIS_VERSION))?;
@@ -207,7 +214,7 @@ fn redis(lua: &Lua, shared: &Rc<Shared>, fields: &Rc<Fields>) -> mlua::Result<Ta
     table.raw_set("SERVER_VERSION_NUM", version_number(REDIS_VERSION))?;
     for (name, raises) in [("call", true), ("pcall", false)] {
         let answer = answer(lua, shared, fields, raises)?;
-        table.raw_set(name, bridge::function(lua, shared, Event::Call, &answer)?)?;
+        table.raw_set(name, bridge::function(lua, shared, Event::Call, &answer, names)?)?;
     }
     let inquired = Rc::clone(shared);
     let verdict = lua.create_function(move |_, ()| {
@@ -221,7 +228,10 @@ fn redis(lua: &Lua, shared: &Rc<Shared>, fields: &Rc<Fields>) -> mlua::Result<Ta
             }
         }
     })?;
-    table.raw_set("acl_check_cmd", bridge::function(lua, shared, Event::Inquire, &verdict)?)?;
+    table.raw_set(
+        "acl_check_cmd",
+        bridge::function(lua, shared, Event::Inquire, &verdict, names)?,
+    )?;
     table.raw_set(
         "sha1hex",
         lua.create_function(|_, text: Value| {
@@ -354,4 +364,4 @@ fn register(lua: &Lua, shared: &Rc<Shared>, code: &Table) -> mlua::Result<Functi
 }
 
 /// Where the slots of functions begin.
-const FUNCTION_SLOTS: usize = 1 << 40;
+const FUNCTION_SLOTS: usize = 1 << 30;

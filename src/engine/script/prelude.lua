@@ -674,20 +674,12 @@ base.server = base.redis
 
 local blame = native.blame
 
-local function run_script(script)
+-- After a script that failed, in whatever depth.
+local function reset()
   depth = 0
-  return xpcall(script, blame)
-end
-
-local function run_function(callback, keys, args)
-  depth = 0
-  return xpcall(function()
-    return callback(keys, args)
-  end, blame)
 end
 
 local function load_library(body)
-  depth = 0
   begin_load()
   local ok, value = xpcall(body, blame)
   end_load()
@@ -697,7 +689,7 @@ end
 return {
   globals = base,
   environment = environment,
-  run_script = run_script,
-  run_function = run_function,
+  blame = blame,
+  reset = reset,
   load_library = load_library,
 }
