@@ -18,7 +18,6 @@ pub mod context;
 pub mod dispatch;
 mod gates;
 pub mod outside;
-pub mod persist;
 pub mod registry;
 pub mod stats;
 pub mod timers;
@@ -70,12 +69,9 @@ use blocked::Blocked;
 use client::{ClientFlags, ClientKey, Clients, Pause};
 use latency::Latency;
 use outside::Outside;
-use persist::loading::Loading;
-use persist::named::Named;
-use persist::saving::Saving;
-use pubsub::deliver::Gathered;
+use pubsub::deliver::{Gathered, Spare};
 use pubsub::table::PubSub;
-use registry::{EngineRun, Registry, RowIndex};
+use registry::{EngineRun, Registry};
 use script::Scripts;
 use slowlog::SlowLog;
 use stats::Stats;
@@ -101,10 +97,6 @@ const TABLES: &[&[Command<EngineRun>]] = &[
     latency::COMMANDS,
     memory::COMMANDS,
     admin::COMMANDS,
-    persist::commands::COMMANDS,
-    persist::shutdown::COMMANDS,
-    persist::named::COMMANDS,
-    persist::backup::COMMANDS,
     acl::COMMANDS,
     cluster_commands::COMMANDS,
     script::commands::COMMANDS,
@@ -127,8 +119,8 @@ pub enum Effect {
     Relax(ClientKey),
     /// Directives have changed.
     Configured,
-    /// The process ends; what was to be saved is saved.
-    Shutdown,
+    /// The process ends.
+    Shutdown(Shutdown),
 }
 
 /// How SHUTDOWN was asked for.
@@ -196,6 +188,7 @@ pub struct Engine {
     blocked: Blocked,
     pubsub: PubSub,
     gathered: Option<Gathered>,
+    spare_messages: Spare,
     tracking: TrackingTable,
     /// Whose call is being run.
     caller: Option<ClientKey>,
@@ -203,11 +196,7 @@ pub struct Engine {
     monitors: Vec<ClientKey>,
     held: Vec<ClientKey>,
     pause: Option<Pause>,
-    saving: Saving,
-    named: Named,
-    /// The row after which the file is emptied too.
-    flushall: RowIndex,
-    loading: Loading,
+    loading: bool,
     is_out_of_memory: bool,
     expires_actively: bool,
     housekeeping_paused: bool,
@@ -253,13 +242,11 @@ impl Engine {
             started: now,
             memory_at_start: outside.memory_used(),
         };
-        let registry = Registry::new(&config.renamed_commands);
         let mut engine = Self {
             now,
             keyspace: Keyspace::new(u16::try_from(config.databases).unwrap_or(u16::MAX), seed),
             clients: Clients::default(),
-            flushall: registry.row_called("flushall"),
-            registry,
+            registry: Registry::new(&config.renamed_commands),
             stats: Stats::default(),
             identity,
             nanos_per_tick: outside.nanos_per_tick(),
@@ -281,15 +268,14 @@ impl Engine {
             blocked: Blocked::default(),
             pubsub: PubSub::new(seed.rotate_left(16)),
             gathered: None,
+            spare_messages: Spare::default(),
             tracking: TrackingTable::new(seed.rotate_left(48)),
             caller: None,
             scripts: Scripts::default(),
             monitors: Vec::new(),
             held: Vec::new(),
             pause: None,
-            saving: Saving::new(now),
-            named: Named::default(),
-            loading: Loading::default(),
+            loading: false,
             is_out_of_memory: false,
             expires_actively: true,
             housekeeping_paused: false,

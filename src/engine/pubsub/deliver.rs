@@ -9,7 +9,6 @@
 //! 2. Gathered are messages of one channel that no pattern matches, up to [`GATHERED_BYTES_MAX`].
 //! 3. The shell is told once by [`Effect::Deliver`] and delivers when nothing else is ready.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::base::blob::Blob;
@@ -49,33 +48,77 @@ pub(in crate::engine) struct Gathered {
     kind: Kind,
     channel: Arc<[u8]>,
     listeners: usize,
-    payloads: Vec<u8>,
-    ranges: Vec<Range<usize>>,
+    buffers: Spare,
+}
+
+/// Buffers that messages are gathered in, kept for the next ones. What they hold is bounded.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Spare {
+    /// How every message of the channel begins, in RESP2.
+    head: Output,
+    /// The messages, in RESP2.
+    frames: Output,
+    /// Where each of them begins: there RESP3 has another mark.
+    starts: Vec<usize>,
 }
 
 impl Message<'_> {
-    fn encode(&self, frame: &mut Output, dialect: Dialect) {
-        let mut reply = Reply::new(frame, dialect);
-        reply.push(3 + usize::from(self.pattern.is_some()));
-        reply.bulk(self.word);
-        if let Some(pattern) = self.pattern {
-            reply.bulk(pattern);
-        }
-        reply.bulk(self.channel);
+    fn encode(&self, dialect: Dialect, listeners: usize) -> Frame<'static> {
+        let mut frame = Output::default();
+        encode_head(&mut frame, dialect, self.word, self.pattern, self.channel);
+        let mut reply = Reply::new(&mut frame, dialect);
         match self.payload {
             Payload::Plain(bytes) => reply.bulk(bytes),
             Payload::Shared(blob) => reply.bulk_shared(blob),
         }
+        Frame::of(frame, listeners)
     }
 }
 
-impl Gathered {
-    fn encode(&self, frame: &mut Output, dialect: Dialect) {
-        for range in &self.ranges {
-            let payload = Payload::Plain(self.payloads.get(range.clone()).unwrap_or_default());
-            let (word, channel) = (word_of(self.kind), &*self.channel);
-            Message { word, pattern: None, channel, payload }.encode(frame, dialect);
+/// All of a message but its payload.
+fn encode_head(
+    frame: &mut Output,
+    dialect: Dialect,
+    word: &[u8],
+    pattern: Option<&[u8]>,
+    channel: &[u8],
+) {
+    let mut reply = Reply::new(frame, dialect);
+    reply.push(3 + usize::from(pattern.is_some()));
+    reply.bulk(word);
+    if let Some(pattern) = pattern {
+        reply.bulk(pattern);
+    }
+    reply.bulk(channel);
+}
+
+impl Spare {
+    fn open(&mut self, kind: Kind, channel: &[u8]) {
+        self.head.clear();
+        self.frames.clear();
+        self.starts.clear();
+        encode_head(&mut self.head, Dialect::Resp2, word_of(kind), None, channel);
+    }
+
+    fn add(&mut self, payload: &[u8]) {
+        self.starts.push(self.frames.len());
+        self.frames.push_copy(&self.head);
+        Reply::new(&mut self.frames, Dialect::Resp2).bulk(payload);
+    }
+
+    fn frame(&self, dialect: Dialect, listeners: usize) -> Frame<'_> {
+        if dialect == Dialect::Resp2 && (listeners < 2 || self.frames.len() < SHARED_FRAME_MIN) {
+            return Frame::Lent(&self.frames);
         }
+        let mut bytes: Vec<u8> = self.frames.slices().flatten().copied().collect();
+        if dialect == Dialect::Resp3 {
+            for start in &self.starts {
+                bytes[*start] = b'>';
+            }
+        }
+        let mut frame = Output::default();
+        frame.push_raw(&bytes);
+        Frame::of(frame, listeners)
     }
 }
 
@@ -120,12 +163,12 @@ impl Engine {
             payload => payload,
         };
         let message = Message { word: word_of(kind), pattern: None, channel, payload };
-        let say = |frame: &mut Output, dialect| message.encode(frame, dialect);
+        let say = |dialect, listeners| message.encode(dialect, listeners);
         let mut heard = self.send_to_all(kind, channel, say);
         for pattern in &patterns {
             let word = word_of(Kind::Pattern);
             let message = Message { word, pattern: Some(pattern), channel, payload };
-            let say = |frame: &mut Output, dialect| message.encode(frame, dialect);
+            let say = |dialect, listeners| message.encode(dialect, listeners);
             heard += self.send_to_all(Kind::Pattern, pattern, say);
         }
         heard
@@ -141,17 +184,15 @@ impl Engine {
             let stays = |key: &&ClientKey| self.clients.get(**key).is_some_and(Client::is_present);
             let listeners = listeners.iter().filter(stays).count();
             self.deliver();
-            let (payloads, ranges) = (Vec::new(), Vec::new());
-            self.gathered = Some(Gathered { kind, channel, listeners, payloads, ranges });
+            let mut buffers = std::mem::take(&mut self.spare_messages);
+            buffers.open(kind, &channel);
+            self.gathered = Some(Gathered { kind, channel, listeners, buffers });
             self.effects.push(Effect::Deliver);
         }
         let Some(open) = &mut self.gathered else { return 0 };
-        let start = open.payloads.len();
-        open.payloads.extend_from_slice(payload);
-        open.ranges.push(start..open.payloads.len());
+        open.buffers.add(payload);
         let heard = open.listeners;
-        // What frames a message counts, too: there are many of no length.
-        if open.payloads.len() + open.ranges.len() * 64 >= GATHERED_BYTES_MAX {
+        if open.buffers.frames.len() >= GATHERED_BYTES_MAX {
             self.deliver();
         }
         heard
@@ -165,7 +206,9 @@ impl Engine {
     /// Puts what is gathered into the outputs of its listeners. O(listeners).
     pub fn deliver(&mut self) {
         let Some(open) = self.gathered.take() else { return };
-        self.send_to_all(open.kind, &open.channel, |frame, dialect| open.encode(frame, dialect));
+        let frame = |dialect, listeners| open.buffers.frame(dialect, listeners);
+        self.send_to_all(open.kind, &open.channel, frame);
+        self.spare_messages = open.buffers;
     }
 
     /// Delivers first, if `key` is of those who listen.
@@ -176,14 +219,14 @@ impl Engine {
         }
     }
 
-    fn send_to_all(
+    fn send_to_all<'f>(
         &mut self,
         kind: Kind,
         name: &[u8],
-        encode: impl Fn(&mut Output, Dialect),
+        encode: impl Fn(Dialect, usize) -> Frame<'f>,
     ) -> usize {
         let listeners = self.pubsub.lend(kind, name);
-        let mut frames: [Option<Frame>; 2] = [None, None];
+        let mut frames: [Option<Frame<'f>>; 2] = [None, None];
         let mut heard = 0;
         let mut cut = Vec::new();
         for key in &listeners {
@@ -194,12 +237,10 @@ impl Engine {
             }
             heard += 1;
             let dialect = client.dialect;
-            let frame = frames[dialect as usize].get_or_insert_with(|| {
-                let mut frame = Output::default();
-                encode(&mut frame, dialect);
-                Frame::of(frame, listeners.len())
-            });
+            let frame =
+                frames[dialect as usize].get_or_insert_with(|| encode(dialect, listeners.len()));
             match frame {
+                Frame::Lent(frame) => client.output.push_copy(frame),
                 Frame::Copied(frame) => client.output.push_copy(frame),
                 Frame::Shared(blob) => client.output.push_shared(blob.clone()),
             }
@@ -278,14 +319,16 @@ impl Engine {
 }
 
 /// Encoded messages as outputs take them.
-enum Frame {
+enum Frame<'f> {
+    /// The same, of somebody else's.
+    Lent(&'f Output),
     /// Bytes to be copied, with large payloads among them by reference.
     Copied(Output),
     /// Bytes that all listeners hold together.
     Shared(Blob),
 }
 
-impl Frame {
+impl Frame<'_> {
     fn of(frame: Output, listeners: usize) -> Self {
         match frame.as_plain() {
             Some(bytes) if bytes.len() >= SHARED_FRAME_MIN && listeners > 1 => {
