@@ -13,10 +13,10 @@ With `--free` nobody is pinned.
 
 import argparse
 import gc
+import multiprocessing
 import os
 import socket
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -46,27 +46,27 @@ def fill(server, keys, members):
     client.close()
 
 
-class Reader(threading.Thread):
+class Reader(multiprocessing.Process):
     """Asks for the same again and again, and reads the reply to its last byte."""
 
     def __init__(self, port, words):
         super().__init__()
         self.request = resp.encode(words)
         self.socket = socket.create_connection(("127.0.0.1", port))
-        self.ends = False
-        self.times = []
+        self.ends = multiprocessing.Event()
+        self.times = multiprocessing.SimpleQueue()
 
     def run(self):
         marker = resp.encode(("ECHO", "the-end"))
         buffer = bytearray(1 << 20)
-        while not self.ends:
+        while not self.ends.is_set():
             started = time.perf_counter()
             self.socket.sendall(self.request + marker)
             tail = b""
             while not tail.endswith(b"the-end\r\n"):
                 count = self.socket.recv_into(buffer)
                 tail = tail[-20:] + bytes(buffer[max(0, count - 20) : count])
-            self.times.append(time.perf_counter() - started)
+            self.times.put(time.perf_counter() - started)
 
 
 def latencies(port, seconds):
@@ -112,9 +112,12 @@ def main():
                 reader = Reader(server.port, READS[what])
                 reader.start()
                 found = latencies(server.port, options.seconds)
-                reader.ends = True
-                reader.join()
-                show(name, what, found, reader.times)
+                reader.ends.set()
+                times = []
+                while reader.is_alive() or not reader.times.empty():
+                    times.append(reader.times.get())
+                    reader.join(0.05)
+                show(name, what, found, times)
 
 
 if __name__ == "__main__":

@@ -24,9 +24,6 @@ use super::registry::{RowIndex, Run};
 use super::transaction::Queued;
 use super::{Effect, Engine};
 
-/// A large reply is handed over in pieces of so many bytes: each is freed when it is sent.
-const PIECE_BYTES: usize = 128 * 1024;
-
 /// Dead things freed when a snapshot is let go of; the rest follows in housekeeping.
 const REAPED_AT_RETURN: usize = 1024;
 
@@ -98,7 +95,7 @@ impl LongRead {
         if let Some(error) = &error {
             Reply::new(&mut output, dialect).error(error);
         }
-        let reply = output.in_pieces(PIECE_BYTES);
+        let reply = output.into_shared();
         let ticks = ticks().saturating_sub(started);
         Returned { client, id, request, data, reply, error, ticks }
     }

@@ -187,27 +187,31 @@ impl Output {
         other.clear();
     }
 
-    /// The same bytes by reference, in allocations of at most `piece_bytes` unless they were shared
-    /// before, so that a large output is freed bit by bit as it is sent.
+    /// The same bytes by reference, as far as they were not: a large output then moves from one
+    /// hand to the other, and is sent bit by bit, without a byte being copied.
     #[must_use]
-    pub fn in_pieces(self, piece_bytes: usize) -> Self {
-        if self.bytes.len() <= piece_bytes {
+    pub fn into_shared(mut self) -> Self {
+        if self.bytes.len() < SHARED_BULK_MIN || self.start > 0 {
             return self;
         }
-        let mut pieces = Self::default();
-        let mut from = self.start;
-        let mut cut = |pieces: &mut Self, end: usize| {
-            for piece in self.bytes[from..end].chunks(piece_bytes) {
-                pieces.push_shared(Blob::new(piece.to_vec()));
-            }
-            from = end;
-        };
-        for (at, blob) in &self.shared {
-            cut(&mut pieces, *at);
-            pieces.push_shared(blob.clone());
+        let bytes = std::mem::take(&mut self.bytes);
+        if self.shared.is_empty() {
+            self.push_shared(Blob::new(bytes));
+            return self;
         }
-        cut(&mut pieces, self.bytes.len());
-        pieces
+        let mut whole = Self::default();
+        let mut from = 0;
+        for (at, blob) in self.shared.drain(..) {
+            if at > from {
+                whole.push_shared(Blob::new(bytes[from..at].to_vec()));
+            }
+            whole.push_shared(blob);
+            from = at;
+        }
+        if bytes.len() > from {
+            whole.push_shared(Blob::new(bytes[from..].to_vec()));
+        }
+        whole
     }
 
     /// Cuts back to an earlier [`Output::mark`], from which on nothing was sent: what came after
@@ -644,16 +648,19 @@ mod tests {
     }
 
     #[test]
-    fn an_output_in_pieces_is_the_same_bytes() {
-        let mut output = Output::default();
-        output.push_raw(&[b'a'; 25]);
-        output.push_shared(Blob::new(vec![b'b'; 30]));
-        output.push_raw(&[b'c'; 11]);
-        let whole: Vec<u8> = output.slices().flatten().copied().collect();
-        let pieces = output.in_pieces(10);
-        assert_eq!((pieces.len(), pieces.shared_count()), (66, 6));
-        assert_eq!(pieces.slices().flatten().copied().collect::<Vec<u8>>(), whole);
-        assert!(pieces.slices().all(|piece| piece.len() <= 10 || piece[0] == b'b'));
+    fn a_shared_output_is_the_same_bytes() {
+        for blobs in [0, 1, 3] {
+            let mut output = Output::default();
+            for _ in 0..blobs {
+                output.push_raw(&[b'a'; 5000]);
+                output.push_shared(Blob::new(vec![b'b'; 30]));
+            }
+            output.push_raw(&[b'c'; 5000]);
+            let whole: Vec<u8> = output.slices().flatten().copied().collect();
+            let shared = output.into_shared();
+            assert_eq!((shared.len(), shared.shared_count()), (whole.len(), 2 * blobs + 1));
+            assert_eq!(shared.slices().flatten().copied().collect::<Vec<u8>>(), whole);
+        }
     }
 
     #[test]
