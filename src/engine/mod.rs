@@ -18,6 +18,7 @@ pub mod context;
 pub mod dispatch;
 mod gates;
 pub mod outside;
+pub mod persist;
 pub mod registry;
 pub mod stats;
 pub mod timers;
@@ -69,9 +70,12 @@ use blocked::Blocked;
 use client::{ClientFlags, ClientKey, Clients, Pause};
 use latency::Latency;
 use outside::Outside;
+use persist::loading::Loading;
+use persist::named::Named;
+use persist::saving::Saving;
 use pubsub::deliver::{Gathered, Spare};
 use pubsub::table::PubSub;
-use registry::{EngineRun, Registry};
+use registry::{EngineRun, Registry, RowIndex};
 use script::Scripts;
 use slowlog::SlowLog;
 use stats::Stats;
@@ -97,6 +101,10 @@ const TABLES: &[&[Command<EngineRun>]] = &[
     latency::COMMANDS,
     memory::COMMANDS,
     admin::COMMANDS,
+    persist::commands::COMMANDS,
+    persist::shutdown::COMMANDS,
+    persist::named::COMMANDS,
+    persist::backup::COMMANDS,
     acl::COMMANDS,
     cluster_commands::COMMANDS,
     script::commands::COMMANDS,
@@ -119,8 +127,8 @@ pub enum Effect {
     Relax(ClientKey),
     /// Directives have changed.
     Configured,
-    /// The process ends.
-    Shutdown(Shutdown),
+    /// The process ends; what was to be saved is saved.
+    Shutdown,
 }
 
 /// How SHUTDOWN was asked for.
@@ -196,7 +204,11 @@ pub struct Engine {
     monitors: Vec<ClientKey>,
     held: Vec<ClientKey>,
     pause: Option<Pause>,
-    loading: bool,
+    saving: Saving,
+    named: Named,
+    /// The row after which the file is emptied too.
+    flushall: RowIndex,
+    loading: Loading,
     is_out_of_memory: bool,
     expires_actively: bool,
     housekeeping_paused: bool,
@@ -242,11 +254,13 @@ impl Engine {
             started: now,
             memory_at_start: outside.memory_used(),
         };
+        let registry = Registry::new(&config.renamed_commands);
         let mut engine = Self {
             now,
             keyspace: Keyspace::new(u16::try_from(config.databases).unwrap_or(u16::MAX), seed),
             clients: Clients::default(),
-            registry: Registry::new(&config.renamed_commands),
+            flushall: registry.row_called("flushall"),
+            registry,
             stats: Stats::default(),
             identity,
             nanos_per_tick: outside.nanos_per_tick(),
@@ -275,7 +289,9 @@ impl Engine {
             monitors: Vec::new(),
             held: Vec::new(),
             pause: None,
-            loading: false,
+            saving: Saving::new(now),
+            named: Named::default(),
+            loading: Loading::default(),
             is_out_of_memory: false,
             expires_actively: true,
             housekeeping_paused: false,

@@ -9,6 +9,7 @@ use crate::command::spec::{
     WRITE, at_least, exactly, one_of, pure, text,
 };
 use crate::engine::Engine;
+use crate::engine::client::ClientKey;
 use crate::engine::context::EngineCx;
 use crate::engine::registry::EngineRun::{self, Container, Engine as Run, Help};
 use crate::protocol::error::ReplyError;
@@ -204,10 +205,54 @@ fn read_head(text: &[u8]) -> Result<(String, &[u8]), ReplyError> {
 }
 
 impl Engine {
+    /// Adds a library, and returns its name.
+    fn add_library(
+        &mut self,
+        client: ClientKey,
+        text: &[u8],
+        replaces: bool,
+    ) -> Result<String, ReplyError> {
+        let (name, code) = read_head(text)?;
+        if !replaces && self.scripts.functions.has_library(&name) {
+            return Err(said(&format!("ERR Library '{name}' already exists")));
+        }
+        let machine = self.scripts.machine(Purpose::Functions)?;
+        let staged = self.stage(client, &machine, name, text, code)?;
+        let functions = &mut self.scripts.functions;
+        if let Some(error) = collision(functions, &staged) {
+            machine.forget(staged.slots());
+            return Err(error);
+        }
+        if let Some(slots) = functions.remove(&staged.name) {
+            machine.forget(slots.into_iter());
+        }
+        functions.insert(&staged.name, staged.library);
+        Ok(staged.name)
+    }
+
+    /// Adds a library that a file holds; one of its name goes if `replaces`.
+    pub(in crate::engine) fn load_library(
+        &mut self,
+        text: &[u8],
+        replaces: bool,
+    ) -> Result<(), String> {
+        let loaded = self.add_library(ClientKey::NOBODY, text, replaces);
+        loaded.map(drop).map_err(|error| {
+            let error = error.to_string();
+            format!("Failed loading a library: {}", error.strip_prefix("ERR ").unwrap_or(&error))
+        })
+    }
+
+    /// Drops all libraries.
+    pub(in crate::engine) fn drop_libraries(&mut self) {
+        self.scripts.functions = Functions::default();
+        self.scripts.library = None;
+    }
+
     /// Runs a library's code, so that it registers its functions.
     fn stage(
         &mut self,
-        client: crate::engine::client::ClientKey,
+        client: ClientKey,
         machine: &Rc<Machine>,
         name: String,
         text: &[u8],
@@ -275,22 +320,8 @@ fn function_load(cx: &mut EngineCx<'_>) -> CmdResult {
         replaces = true;
     }
     let text = cx.args.bytes()?;
-    let (name, code) = read_head(text)?;
-    if !replaces && cx.engine.scripts.functions.has_library(&name) {
-        return Err(said(&format!("ERR Library '{name}' already exists")));
-    }
-    let machine = cx.engine.scripts.machine(Purpose::Functions)?;
-    let staged = cx.engine.stage(cx.client, &machine, name, text, code)?;
-    let functions = &mut cx.engine.scripts.functions;
-    if let Some(error) = collision(functions, &staged) {
-        machine.forget(staged.slots());
-        return Err(error);
-    }
-    if let Some(slots) = functions.remove(&staged.name) {
-        machine.forget(slots.into_iter());
-    }
-    cx.reply.bulk(staged.name.as_bytes());
-    functions.insert(&staged.name, staged.library);
+    let name = cx.engine.add_library(cx.client, text, replaces)?;
+    cx.reply.bulk(name.as_bytes());
     Ok(Flow::Replied)
 }
 
@@ -312,8 +343,7 @@ fn function_flush(cx: &mut EngineCx<'_>) -> CmdResult {
         }
         _ => return Err(cx.misused_subcommand()),
     }
-    cx.engine.scripts.functions = Functions::default();
-    cx.engine.scripts.library = None;
+    cx.engine.drop_libraries();
     cx.reply.ok();
     Ok(Flow::Replied)
 }

@@ -93,6 +93,11 @@ impl Scripts {
         }
     }
 
+    /// Texts of all libraries, by name.
+    pub(super) fn library_texts(&self) -> Vec<Vec<u8>> {
+        self.functions.libraries().map(|(_, library)| library.code.to_vec()).collect()
+    }
+
     /// The Lua state for a purpose, made now if need be.
     fn machine(&mut self, purpose: Purpose) -> Result<Rc<Machine>, ReplyError> {
         let place = match purpose {

@@ -100,14 +100,18 @@ const WRITES: ReplyError =
 
 impl Start {
     /// Why the script may not start.
-    fn refusal(&self, is_out_of_memory: bool) -> Option<ReplyError> {
+    fn refusal(&self, engine: &Engine) -> Option<ReplyError> {
         let flags = self.flags?;
         let writes = !flags.has(ScriptFlags::NO_WRITES);
+        if writes && let Some(refusal) = engine.refusal_of_writes() {
+            return Some(refusal);
+        }
         if writes && self.is_read_only {
             return Some(ReplyError::Fixed(
                 "ERR Can not execute a script with write flag using *_ro command.",
             ));
         }
+        let is_out_of_memory = engine.config.maxmemory.0 != 0 && engine.is_out_of_memory;
         let needs_memory = writes && !flags.has(ScriptFlags::ALLOW_OOM);
         (needs_memory && is_out_of_memory).then_some(ReplyError::OutOfMemory)
     }
@@ -115,8 +119,7 @@ impl Start {
 
 /// Runs a script for the caller of a command.
 pub(super) fn run(cx: &mut EngineCx<'_>, start: Start) -> CmdResult {
-    let is_out_of_memory = cx.engine.config.maxmemory.0 != 0 && cx.engine.is_out_of_memory;
-    if let Some(refusal) = start.refusal(is_out_of_memory) {
+    if let Some(refusal) = start.refusal(cx.engine) {
         return Err(refusal);
     }
     cx.engine.scripts.fiber()?;
@@ -242,9 +245,15 @@ impl Engine {
         if flags.has(NOSCRIPT) && !self.scripts.allows_everything {
             return refused(ReplyError::Fixed("ERR This Redis command is not allowed from script"));
         }
+        let disk_refusal = self.refusal_of_writes();
         let Some(running) = self.scripts.running.as_mut() else { return Ok(index) };
         if running.is_read_only && (flags.has(WRITE) || flags.has(MAY_REPLICATE)) {
             return refused(WRITES);
+        }
+        if flags.has(WRITE)
+            && let Some(refusal) = disk_refusal
+        {
+            return refused(refusal);
         }
         let may_grow = running.allows_oom || running.has_written || !running.was_out_of_memory;
         if flags.has(DENY_OOM) && !may_grow {
