@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use ochre::server::allocator::{CountingAllocator, allow_huge_pages};
+use ochre::server::aof::check;
 use ochre::server::cli::{self, Outcome, Started};
 
 #[global_allocator]
@@ -35,7 +36,22 @@ extern "C" fn begin_small() {
     allow_huge_pages(false);
 }
 
+/// The words for the tool that checks append-only files, when the program is called as that: by
+/// its name, or by its first word.
+fn check_words() -> Option<Vec<String>> {
+    let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let called = words.next()?;
+    let name = called.rsplit('/').next().unwrap_or_default();
+    if matches!(name, "redis-check-aof" | "valkey-check-aof" | "ochre-check-aof") {
+        return Some(words.collect());
+    }
+    (words.next()? == "check-aof").then(|| words.collect())
+}
+
 fn main() -> ExitCode {
+    if let Some(words) = check_words() {
+        return check::run(&words, &mut std::io::stdin().lock(), &mut std::io::stdout());
+    }
     let started = Started {
         arguments: std::env::args_os().collect::<Vec<OsString>>(),
         environment: std::env::vars_os().collect(),

@@ -7,6 +7,7 @@
 use ochre::base::time::{MonotonicMicros, Now};
 use ochre::command::spec::{Arg, ArgKind, Group, READONLY, Spec, WRITE};
 use ochre::config::{Config, Field};
+use ochre::engine::append::files::{BaseJob, BaseReport, LogFigures, LogFiles, LogPart, LogTurn};
 use ochre::engine::away::LongRead;
 use ochre::engine::client::{ClientKey, Origin};
 use ochre::engine::outside::{AllocatorFigures, Outside, ProcessFigures};
@@ -65,6 +66,12 @@ impl Outside for Nowhere {
     fn disk(&mut self) -> &mut dyn Disk {
         self
     }
+    fn log_files(&mut self) -> &mut dyn LogFiles {
+        self
+    }
+    fn log_figures(&self) -> LogFigures {
+        LogFigures::default()
+    }
     fn working_dir(&self) -> String {
         "/".into()
     }
@@ -105,6 +112,36 @@ impl Disk for Nowhere {
     fn load(&mut self, _: LoadJob) -> Result<Option<Box<dyn Feed>>, String> {
         Ok(None)
     }
+}
+
+/// A log that takes everything and keeps nothing.
+impl LogFiles for Nowhere {
+    fn parts(&mut self) -> Result<Vec<LogPart>, String> {
+        Ok(Vec::new())
+    }
+    fn read(&mut self, _: &LogPart, _: u64) -> Result<Box<dyn std::io::Read>, String> {
+        Err("there is none".into())
+    }
+    fn open(&mut self, _: Option<u64>, _: BaseJob) -> Result<(), String> {
+        Ok(())
+    }
+    fn write(&mut self, _: &[u8], _: &LogTurn) {}
+    fn tick(&mut self, _: &LogTurn) {}
+    fn settle(&mut self) -> bool {
+        true
+    }
+    fn begin_base(&mut self, _: BaseJob) -> Result<(), String> {
+        Ok(())
+    }
+    fn adopt_base(&mut self, _: &BaseReport) -> Result<(), String> {
+        Ok(())
+    }
+    fn stop_base(&mut self) {}
+    fn close(&mut self) {}
+    fn figures(&self) -> LogFigures {
+        LogFigures::default()
+    }
+    fn slow_down(&mut self, _: u64) {}
 }
 
 struct Bench {

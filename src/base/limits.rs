@@ -60,3 +60,6 @@ pub const EVAL_SCRIPTS_MAX: usize = 500;
 
 /// Instructions of Lua between two looks at the clock.
 pub const SCRIPT_TICK_INSTRUCTIONS: u32 = 10_000;
+
+/// Bytes that the buffer of changes for the log keeps between two turns.
+pub const LOG_BUFFER_KEPT_BYTES: usize = 1024 * 1024;

@@ -325,6 +325,11 @@ fn format_digits(decimal: &grisu::Decimal, out: &mut Vec<u8>) {
     }
 }
 
+/// The digits of an integer, as a word of a request.
+pub fn digits(number: impl itoa::Integer) -> String {
+    itoa::Buffer::new().format(number).to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed test may panic")]

@@ -3,6 +3,7 @@
 //! A reader holds [`Reader`], which cannot change anything: the compiler checks the readonly flag.
 
 use super::args::Args;
+use super::propagate::Telling;
 use crate::base::time::UnixMillis;
 use crate::keyspace::read::Reader;
 use crate::keyspace::value::{Kind, WrongType};
@@ -223,4 +224,6 @@ pub struct WriteCx<'a> {
     pub rng: &'a mut fastrand::Rng,
     /// How many elements may be walked here and now; see [`ReadCx::is_long`].
     pub here_max: usize,
+    /// How the call is told to the log.
+    pub telling: &'a mut Telling,
 }

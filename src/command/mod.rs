@@ -4,4 +4,5 @@ pub mod args;
 pub mod category;
 pub mod context;
 pub mod keys;
+pub mod propagate;
 pub mod spec;

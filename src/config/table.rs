@@ -83,7 +83,6 @@ impl Field {
 
 const ACTS: Effect = Effect::Acts;
 const TLS: Effect = Effect::Later("TLS");
-const AOF: Effect = Effect::Later("the append-only file");
 const REPLICATION: Effect = Effect::Later("replication");
 const CLUSTER: Effect = Effect::Later("cluster mode");
 const WITHDRAWN: &str = "what was withdrawn from scripts is not offered";
@@ -578,7 +577,7 @@ directives! {
     /// File that is loaded at first: `aof:` and a manifest, or `rdb:` and a snapshot.
     preload_file: String = String::new(), start("preload-file").later("BACKUP START");
 
-    section "Append-only file" AOF;
+    section "Append-only file" ACTS;
 
     /// Log every change to the append-only file.
     appendonly: bool = false, live("appendonly").not_while_loading();

@@ -1,6 +1,5 @@
 //! Commands of operators: time, role, what waits for replicas, modules.
 
-use crate::base::number::parse_int;
 use crate::command::context::{CmdResult, Flow};
 use crate::command::spec::{
     ADMIN, BLOCKING, Command, FAST, Group, LOADING, NO_ASYNC_LOADING, NOSCRIPT, READONLY, STALE,
@@ -35,16 +34,6 @@ pub(super) const COMMANDS: &[Command<EngineRun>] = &[
         .args(&[integer("numreplicas"), integer("timeout")])
         .tips(&["request_policy:all_shards", "response_policy:agg_min"])
         .doc("3.0.0", "Waits until replicas have taken over the connection's writes.", "O(1)"),
-    Command::new("WAITAOF", exactly(4), Group::Generic, Run(waitaof))
-        .flags(BLOCKING)
-        .categories(&["connection"])
-        .args(&[integer("numlocal"), integer("numreplicas"), integer("timeout")])
-        .tips(&["request_policy:all_shards", "response_policy:agg_min"])
-        .doc(
-            "7.2.0",
-            "Waits until the connection's writes are on disk, here and at replicas.",
-            "O(1)",
-        ),
     Command::new("MODULE", at_least(2), Group::Server, Container)
         .doc("4.0.0", "Holds the commands about modules.", "Depends on subcommand.")
         .subcommands(&[
@@ -108,27 +97,6 @@ fn role(cx: &mut EngineCx<'_>) -> CmdResult {
 fn wait(cx: &mut EngineCx<'_>) -> CmdResult {
     cx.args.int()?;
     timeout_ms(cx.args.bytes()?)?;
-    cx.reply.int(0);
-    Ok(Flow::Replied)
-}
-
-fn waitaof(cx: &mut EngineCx<'_>) -> CmdResult {
-    let local = parse_int(cx.args.bytes()?).ok_or(ReplyError::NotInteger)?;
-    if !(0..=1).contains(&local) {
-        return Err(ReplyError::Fixed("ERR value is out of range, value must between 0 and 1"));
-    }
-    let replicas = parse_int(cx.args.bytes()?).ok_or(ReplyError::NotPositive)?;
-    if replicas < 0 {
-        return Err(ReplyError::NotPositive);
-    }
-    timeout_ms(cx.args.bytes()?)?;
-    if local > 0 {
-        return Err(ReplyError::Fixed(
-            "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
-        ));
-    }
-    cx.reply.array(2);
-    cx.reply.int(0);
     cx.reply.int(0);
     Ok(Flow::Replied)
 }

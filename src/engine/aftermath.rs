@@ -6,11 +6,17 @@ use crate::keyspace::journal::{Listening, Record};
 use super::Engine;
 
 /// In this order every fact reaches those who react.
-const CONSUMERS: &[fn(&mut Engine, &Record<'_>)] =
-    &[Engine::tell_watchers, Engine::invalidate, Engine::notify_of, Engine::tell_waiters];
+const CONSUMERS: &[fn(&mut Engine, &Record<'_>)] = &[
+    Engine::tell_removal,
+    Engine::tell_watchers,
+    Engine::invalidate,
+    Engine::notify_of,
+    Engine::tell_waiters,
+];
 
 /// Which facts each of those who react needs.
 const LISTENERS: &[fn(&Engine) -> Listening] = &[
+    Engine::told_events,
     Engine::watched_events,
     Engine::tracked_events,
     Engine::notified_events,

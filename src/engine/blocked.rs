@@ -173,6 +173,11 @@ impl Blocked {
         }
     }
 
+    /// Nobody is told of what became ready so far.
+    pub(super) fn forget_ready(&mut self) {
+        while self.take_ready().is_some() {}
+    }
+
     fn take_ready(&mut self) -> Option<(DbIndex, Box<[u8]>)> {
         let (db, key) = self.ready.pop_front()?;
         if let Some(line) = self.lines.get_mut(&db).and_then(|lines| lines.get_mut(&key)) {

@@ -99,6 +99,11 @@ fn config_set(cx: &mut EngineCx<'_>) -> CmdResult {
     if changes.touch(Field::dir) {
         engine.config.dir = engine.outside.working_dir();
     }
+    if changes.touch(Field::appendonly)
+        && let Err(why) = engine.obey_appendonly()
+    {
+        return Err(changes.undo(&mut engine.config, Field::appendonly, &why));
+    }
     engine.obey_config();
     cx.reply.ok();
     Ok(Flow::Replied)

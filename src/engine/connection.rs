@@ -101,6 +101,7 @@ impl Engine {
         self.remove_monitor(key);
         self.unwatch(key);
         self.stop_waiting(key);
+        self.appending.forget(key);
         self.unsubscribe_all(key);
         self.stop_tracking(key);
         self.held.retain(|held| *held != key);

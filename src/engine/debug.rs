@@ -30,6 +30,8 @@ pub(super) const COMMANDS: &[Command<EngineRun>] = &[
 ];
 
 const HELP: &[&str] = &[
+    "AOF-FLUSH-SLEEP <microseconds>",
+    "    Wait before every write to the append-only file.",
     "ASSERT, OOM, PANIC, SEGFAULT",
     "    End the process at once.",
     "CHANGE-REPL-ID",
@@ -42,6 +44,8 @@ const HELP: &[&str] = &[
     "    Show a digest of each value.",
     "ERROR <text>",
     "    Reply with this error.",
+    "LOADAOF",
+    "    Drop all data and load the append-only file.",
     "LOG <text>",
     "    Write a line to the log.",
     "OBJECT <key>",
@@ -78,6 +82,7 @@ type Subcommand = fn(&mut EngineCx<'_>) -> CmdResult;
 
 /// Name, fewest and most words behind it, function.
 const SUBCOMMANDS: &[(&str, usize, usize, Subcommand)] = &[
+    ("aof-flush-sleep", 1, 1, aof_flush_sleep),
     ("assert", 0, 0, crash),
     ("change-repl-id", 0, 0, change_repl_id),
     ("config-rewrite-force-all", 0, 0, rewrite_all),
@@ -85,6 +90,7 @@ const SUBCOMMANDS: &[(&str, usize, usize, Subcommand)] = &[
     ("digest-value", 0, usize::MAX, digest_values),
     ("error", 1, 1, error),
     ("help", 0, 0, help),
+    ("loadaof", 0, 0, loadaof),
     ("log", 1, 1, log),
     ("object", 1, 2, object),
     ("oom", 0, 0, crash),
@@ -114,6 +120,27 @@ fn debug(cx: &mut EngineCx<'_>) -> CmdResult {
         Some((_, _, _, run)) => run(cx),
         None => Err(cx.misused_subcommand()),
     }
+}
+
+/// DEBUG AOF-FLUSH-SLEEP
+fn aof_flush_sleep(cx: &mut EngineCx<'_>) -> CmdResult {
+    let micros = u64::try_from(cx.args.int()?).unwrap_or(0);
+    cx.engine.outside.log_files().slow_down(micros);
+    cx.reply.ok();
+    Ok(Flow::Replied)
+}
+
+/// DEBUG LOADAOF
+fn loadaof(cx: &mut EngineCx<'_>) -> CmdResult {
+    if let Err(why) = cx.engine.reload_log() {
+        tracing::warn!("{why}");
+        return Err(ReplyError::Fixed(
+            "ERR Error trying to load the AOF files, check server logs.",
+        ));
+    }
+    tracing::warn!("Append Only File loaded by DEBUG LOADAOF");
+    cx.reply.ok();
+    Ok(Flow::Replied)
 }
 
 /// PFSELFTEST

@@ -286,7 +286,7 @@ impl Engine {
             }
             return Step::Waits;
         }
-        if self.is_paused_in_script(key) {
+        if self.is_paused_in_script(key) || self.appending.waits(key) {
             return Step::Waits;
         }
         match self.settle_reply(key, mark, replies) {
@@ -367,6 +367,7 @@ impl Engine {
             self.deliver();
         }
         let outer = self.caller.replace(key);
+        let told = self.propagation.is_on().then(|| self.begin_telling(key));
         let lookups = self.keyspace.stats().lookups();
         let outcome = self.run(manner, key, index, args.clone(), reply.reborrow());
         let (mut waits, mut away) = (None, None);
@@ -419,6 +420,12 @@ impl Engine {
             self.remember_reads(key, index, args);
         }
         self.react();
+        if let Some((db, dirty)) = told {
+            self.tell_call(db, index, args, dirty);
+            if outer.is_none() && !self.is_in_script() {
+                self.end_unit();
+            }
+        }
         self.caller = outer;
         match (waits, away) {
             (Some(wait), _) => Some(Unanswered::Waits(wait, nanos)),
@@ -476,7 +483,8 @@ impl Engine {
             Run::Write(handler) => {
                 let keys = self.keyspace.writer(db, now);
                 let (limits, rng) = (&self.limits, &mut self.rng);
-                handler(&mut WriteCx { args, reply, keys, limits, rng, here_max })
+                let telling = &mut self.propagation.telling;
+                handler(&mut WriteCx { args, reply, keys, limits, rng, here_max, telling })
             }
             Run::Engine(handler) => {
                 let mut args = args;
@@ -484,14 +492,19 @@ impl Engine {
                     // A subcommand's own words come behind its name.
                     args.seek(2);
                 }
-                handler(&mut EngineCx {
+                let flow = handler(&mut EngineCx {
                     engine: self,
                     client: key,
                     row: index,
                     args,
                     reply,
                     here_max,
-                })
+                })?;
+                if self.registry.row(index).spec.flags.has(WRITE) {
+                    // What such commands change is not in the keyspace, but is saved with it.
+                    self.keyspace.journal_mut().add_dirty(1);
+                }
+                Ok(flow)
             }
             Run::Help(lines) => {
                 let row = self.registry.row(index);

@@ -53,6 +53,7 @@ impl Engine {
             || self.config.maxmemory.0 != 0
             || self.is_loading()
             || self.saving.has_failed()
+            || self.appending.has_failed()
             || self.pause.is_some()
             || self.has_paused_script()
     }
@@ -72,7 +73,8 @@ impl Engine {
 
     /// Why writes are refused while the disk takes nothing, if it doesn't.
     pub(super) fn refusal_of_writes(&self) -> Option<ReplyError> {
-        self.refuses_writes_unsaved().then_some(ReplyError::NotSaved)
+        let unsaved = self.refuses_writes_unsaved().then_some(ReplyError::NotSaved);
+        unsaved.or_else(|| self.log_refusal())
     }
 
     /// The first verdict that is not `Pass`.

@@ -6,6 +6,7 @@
 //! at once goes through [`outside::Outside`].
 
 mod aftermath;
+pub mod append;
 pub mod away;
 #[cfg(test)]
 mod away_tests;
@@ -15,11 +16,15 @@ mod blocked_tests;
 mod bulky;
 pub mod client;
 pub mod context;
+#[cfg(test)]
+mod convergence;
 pub mod dispatch;
 mod gates;
 pub mod outside;
 pub mod persist;
+mod propagate;
 pub mod registry;
+pub mod replay;
 pub mod stats;
 pub mod timers;
 mod tracking;
@@ -66,6 +71,7 @@ use crate::keyspace::Keyspace;
 use crate::protocol::reply::Output;
 use crate::types::list::PackLimit;
 
+use append::writing::Appending;
 use blocked::Blocked;
 use client::{ClientFlags, ClientKey, Clients, Pause};
 use latency::Latency;
@@ -73,6 +79,7 @@ use outside::Outside;
 use persist::loading::Loading;
 use persist::named::Named;
 use persist::saving::Saving;
+use propagate::Propagation;
 use pubsub::deliver::{Gathered, Spare};
 use pubsub::table::PubSub;
 use registry::{EngineRun, Registry, RowIndex};
@@ -105,6 +112,7 @@ const TABLES: &[&[Command<EngineRun>]] = &[
     persist::shutdown::COMMANDS,
     persist::named::COMMANDS,
     persist::backup::COMMANDS,
+    append::commands::COMMANDS,
     acl::COMMANDS,
     cluster_commands::COMMANDS,
     script::commands::COMMANDS,
@@ -201,6 +209,8 @@ pub struct Engine {
     /// Whose call is being run.
     caller: Option<ClientKey>,
     scripts: Scripts,
+    propagation: Propagation,
+    appending: Appending,
     monitors: Vec<ClientKey>,
     held: Vec<ClientKey>,
     pause: Option<Pause>,
@@ -286,6 +296,8 @@ impl Engine {
             tracking: TrackingTable::new(seed.rotate_left(48)),
             caller: None,
             scripts: Scripts::default(),
+            propagation: Propagation::default(),
+            appending: Appending::default(),
             monitors: Vec::new(),
             held: Vec::new(),
             pause: None,
@@ -396,7 +408,7 @@ impl Engine {
             None if self.expires_actively => self.keyspace.next_due(),
             ends => ends,
         };
-        due.into_iter().chain(self.blocked.next_due()).min()
+        due.into_iter().chain(self.blocked.next_due()).chain(self.appending.next_due()).min()
     }
 
     /// Effects of this turn, in the order they must take place.

@@ -7,6 +7,7 @@
 use crate::config::{Config, Field};
 use crate::keyspace::graveyard::Garbage;
 
+use super::append::files::{LogFigures, LogFiles};
 use super::away::LongRead;
 use super::persist::disk::Disk;
 
@@ -73,6 +74,10 @@ pub trait Outside: std::fmt::Debug {
     fn apply(&mut self, config: &Config, changed: &[Field]) -> Result<(), (Field, String)>;
     /// The data's files.
     fn disk(&mut self) -> &mut dyn Disk;
+    /// The files of the append-only file.
+    fn log_files(&mut self) -> &mut dyn LogFiles;
+    /// Figures of the append-only file.
+    fn log_figures(&self) -> LogFigures;
     /// Absolute path of the working directory.
     fn working_dir(&self) -> String;
     /// Reads the configuration file.

@@ -208,6 +208,18 @@ impl Registry {
         }
     }
 
+    /// The top-level command of this usual name, whatever it goes by here, or that goes by this
+    /// name. O(commands) for a command that was renamed, O(1) otherwise.
+    pub fn find_original(&self, name: &[u8]) -> Option<RowIndex> {
+        let is_named =
+            |row: &RowIndex| self.row(*row).spec.name.as_bytes().eq_ignore_ascii_case(name);
+        let found = self.find(name);
+        if found.as_ref().is_some_and(is_named) {
+            return found;
+        }
+        self.top.iter().copied().find(is_named).or(found)
+    }
+
     fn is_called(&self, row: u16, name: &[u8]) -> bool {
         self.rows[usize::from(row)].full_name.as_bytes().eq_ignore_ascii_case(name)
     }

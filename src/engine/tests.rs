@@ -5,6 +5,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use super::append::files::{LogFigures, LogFiles};
+use super::append::tests::MadeUpLog;
 use super::away::LongRead;
 use super::client::{ClientKey, Origin};
 use super::dispatch::Next;
@@ -27,6 +29,8 @@ pub(super) struct State {
     file: Vec<u8>,
     refused: Option<Field>,
     slept_us: u64,
+    /// The append-only file.
+    pub(super) log: MadeUpLog,
     /// What workers are to do.
     pub(super) away: Vec<LongRead>,
     /// What the disk was asked for.
@@ -72,6 +76,12 @@ impl Outside for World {
     fn disk(&mut self) -> &mut dyn Disk {
         self
     }
+    fn log_files(&mut self) -> &mut dyn LogFiles {
+        self
+    }
+    fn log_figures(&self) -> LogFigures {
+        self.0.borrow().log.figures.clone()
+    }
     fn working_dir(&self) -> String {
         "/".into()
     }
@@ -115,6 +125,10 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) fn new(directives: &[(&str, &str)]) -> Self {
+        Self::seeded(1, directives)
+    }
+
+    pub(super) fn seeded(seed: u64, directives: &[(&str, &str)]) -> Self {
         let mut config = Config::default();
         for (name, value) in directives {
             let field = Field::of(name.as_bytes()).unwrap();
@@ -125,7 +139,7 @@ impl Stage {
         let now = Now { unix_us: 1_000_000_000_000, monotonic: MonotonicMicros(1_000_000) };
         let engine = Engine::new(Setup {
             config,
-            seed: 1,
+            seed,
             run_id: "f".repeat(40),
             pid: 1,
             executable: String::new(),
@@ -189,7 +203,7 @@ impl Stage {
         let Some(output) = self.engine.output(key) else { return "gone".into() };
         let text = output.slices().flatten().copied().collect::<Vec<u8>>();
         output.clear();
-        String::from_utf8(text).unwrap().replace("\r\n", " ").trim_end().to_owned()
+        String::from_utf8_lossy(&text).replace("\r\n", " ").trim_end().to_owned()
     }
 
     pub(super) fn check(&mut self, key: ClientKey, lines: &[(&str, &str)]) {

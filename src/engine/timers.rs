@@ -30,6 +30,7 @@ impl Engine {
         }
         self.end_pause_when_due();
         self.end_waits_when_due();
+        self.end_log_waits_when_due();
         let now = self.now.unix_ms();
         if !self.expires_actively || self.pause.is_some() {
             return self.next_due();
@@ -93,6 +94,7 @@ impl Engine {
             self.broadcast_invalidations();
             self.bound_tracking();
             self.end_pause_when_due();
+            self.keep_log();
         }
         self.visit_clients();
         self.drop_bulky();

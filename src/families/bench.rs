@@ -9,6 +9,7 @@ use crate::base::blob::Blob;
 use crate::base::time::UnixMillis;
 use crate::command::args::Args;
 use crate::command::context::{CmdResult, DataLimits, EncodingLimits, Flow, ReadCx, WriteCx};
+use crate::command::propagate::Telling;
 use crate::command::spec::{Command, DataRun};
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::protocol::error::ReplyError;
@@ -23,6 +24,7 @@ pub(super) struct Bench {
     pub(super) dialect: Dialect,
     pub(super) limits: DataLimits,
     rng: fastrand::Rng,
+    telling: Telling,
 }
 
 impl Bench {
@@ -40,6 +42,7 @@ impl Bench {
                 encodings: EncodingLimits::default(),
             },
             rng: fastrand::Rng::with_seed(7),
+            telling: Telling::default(),
         }
     }
 
@@ -106,7 +109,8 @@ impl Bench {
             DataRun::Write(handler) | DataRun::Refresh(handler) => {
                 let keys = self.keyspace.writer(self.db, self.now);
                 let here_max = usize::MAX;
-                handler(&mut WriteCx { args, reply, keys, limits, rng: &mut self.rng, here_max })
+                let (rng, telling) = (&mut self.rng, &mut self.telling);
+                handler(&mut WriteCx { args, reply, keys, limits, rng, here_max, telling })
             }
             DataRun::Container | DataRun::Help(_) => panic!("the engine answers these"),
         }

@@ -1,3 +1,4 @@
-//! How data look outside the process: RDB files.
+//! How data look outside the process: RDB files, the append-only file.
 
+pub mod aof;
 pub mod rdb;

@@ -100,6 +100,10 @@ impl Connection {
             if output.is_empty() {
                 return Ok(true);
             }
+            if !host.may_send(self.key) {
+                return Ok(false);
+            }
+            let Some(output) = host.engine.output(self.key) else { return Err(Ended) };
             match self.socket.poll_send(cx, output) {
                 Poll::Pending => return Ok(false),
                 Poll::Ready(Err(_)) => return Err(Ended),

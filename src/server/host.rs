@@ -13,7 +13,7 @@ use crate::engine::{Effect, Engine};
 use crate::protocol::request::Batch;
 
 use super::clock::Clock;
-use super::io_threads::{IoThreads, thread_of};
+use super::io_threads::{Delayed, IoThreads, thread_of};
 use super::line::{self, Line};
 use super::reader::SCRATCH_BYTES;
 use super::socket::Fresh;
@@ -42,6 +42,13 @@ pub(super) struct Host {
     pub pushed: Rc<Notify>,
     /// Wakes the scripts' task when one has to go on later.
     pub script_paused: Rc<Notify>,
+    /// Clients with output that must not leave before the log is written.
+    uncommitted: Vec<ClientKey>,
+    /// What the I/O threads are told once the log is written.
+    pub delayed: Vec<Delayed>,
+    /// Wakes the task that writes the log.
+    pub commit_wanted: Rc<Notify>,
+    is_committing: bool,
     /// Wakes the main task when the process is to end.
     pub ending: Rc<Notify>,
 }
@@ -64,6 +71,10 @@ impl Host {
             is_sending: false,
             pushed: Rc::new(Notify::new()),
             script_paused: Rc::new(Notify::new()),
+            uncommitted: Vec::new(),
+            delayed: Vec::new(),
+            commit_wanted: Rc::new(Notify::new()),
+            is_committing: false,
             ending: Rc::new(Notify::new()),
         }
     }
@@ -77,6 +88,11 @@ impl Host {
     pub(super) fn end_turn(&mut self) {
         if self.threads.is_some() {
             self.engine.deliver();
+            // Nobody is told anything before the log is written, once for the whole turn.
+            self.engine.write_log();
+            self.send_delayed();
+        } else if self.engine.log_is_behind() {
+            self.want_commit();
         }
         if self.engine.has_effects() {
             for effect in self.engine.take_effects() {
@@ -108,6 +124,36 @@ impl Host {
             let config = &self.engine.config;
             threads.shared.bulk_len_max.store(config.proto_max_bulk_len.0, Relaxed);
             threads.shared.query_bytes_max.store(config.client_query_buffer_limit.0, Relaxed);
+        }
+    }
+
+    /// Whether a client's output may leave: not before everything is in the log that was changed
+    /// before it. If not, its connection is told when it may.
+    #[inline]
+    pub(super) fn may_send(&mut self, key: ClientKey) -> bool {
+        if !self.engine.log_is_behind() {
+            return true;
+        }
+        self.uncommitted.push(key);
+        self.want_commit();
+        false
+    }
+
+    #[cold]
+    fn want_commit(&mut self) {
+        if !std::mem::replace(&mut self.is_committing, true) {
+            self.commit_wanted.notify_one();
+        }
+    }
+
+    /// Writes the log, synced if the policy says so, and lets the outputs go that waited for it.
+    pub(super) fn commit(&mut self) {
+        self.is_committing = false;
+        self.engine.write_log();
+        for key in std::mem::take(&mut self.uncommitted) {
+            if let Some(Some(line)) = self.lines.get(key.0 as usize) {
+                line.raise(line::SEND);
+            }
         }
     }
 

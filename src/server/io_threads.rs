@@ -45,6 +45,14 @@ enum Inbound {
     Closed { key: ClientKey },
 }
 
+/// What a connection is told once the log is written: the output of one turn, and behind it that
+/// its batch is done.
+#[derive(Debug)]
+pub(super) struct Delayed {
+    key: ClientKey,
+    done: Option<Message>,
+}
+
 /// From the engine to an I/O thread.
 #[derive(Debug)]
 enum Outbound {
@@ -149,16 +157,15 @@ impl Host {
             Inbound::Batch { key, work, received, holdings: (waiting, free, aside) } => {
                 self.engine.count_received(key, received, waiting, free, aside);
                 let served = self.engine.serve(key, &work.bytes, &work.batch);
-                self.hand_over(key);
                 let Some(client) = self.engine.clients.get(key) else { return };
-                let (thread, is_trusted) = (thread_of(client), client.is_authenticated);
+                let is_trusted = client.is_authenticated;
                 let done =
                     Message::Done { work, done: served.requests, next: served.next, is_trusted };
-                self.io_threads(|threads| threads.post(thread, Outbound::To(key, done)));
+                self.tell(Delayed { key, done: Some(done) });
             }
             Inbound::ProtocolError { key, error } => {
                 self.engine.protocol_error(key, &error);
-                self.hand_over(key);
+                self.tell(Delayed { key, done: None });
             }
             Inbound::Sent { key, bytes } => {
                 self.engine.count_sent(key, bytes);
@@ -168,6 +175,31 @@ impl Host {
             }
             Inbound::QueryLimit { key } => self.engine.query_limit_reached(key),
             Inbound::Closed { key } => self.engine.disconnect(key),
+        }
+    }
+
+    /// Tells a connection what came of its batch, but not before the log is written.
+    fn tell(&mut self, delayed: Delayed) {
+        if self.engine.log_is_behind() {
+            self.delayed.push(delayed);
+        } else {
+            self.tell_now(delayed);
+        }
+    }
+
+    fn tell_now(&mut self, Delayed { key, done }: Delayed) {
+        self.hand_over(key);
+        let Some(client) = self.engine.clients.get(key) else { return };
+        let thread = thread_of(client);
+        if let Some(done) = done {
+            self.io_threads(|threads| threads.post(thread, Outbound::To(key, done)));
+        }
+    }
+
+    /// The log is written: tells what waited for it.
+    pub(super) fn send_delayed(&mut self) {
+        for delayed in std::mem::take(&mut self.delayed) {
+            self.tell_now(delayed);
         }
     }
 

@@ -2,8 +2,10 @@
 
 mod acceptor;
 pub mod allocator;
+pub mod aof;
 pub mod cli;
 mod clock;
+mod commits;
 pub mod config_files;
 mod connection;
 mod freer;
@@ -39,6 +41,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::choices::{OomScoreAdj, Supervised};
 use crate::config::{Config, Field};
+use crate::engine::append::files::BaseReport;
 use crate::engine::outside::Outside;
 use crate::engine::persist::shutdown::EndSignal;
 use crate::engine::{Engine, Setup};
@@ -161,7 +164,10 @@ async fn serve(config: Config, config_file: String, log: Log) -> ExitCode {
         std::env::current_exe().map_or_else(|_| String::new(), |path| path.display().to_string());
     let pid_file = PidFile::write(&config);
     let (readers, returns) = long_reads::open(clock);
-    let mut world = World::new(clock, rebind, log, freer, readers, Saver::new(report));
+    let (base_report, base_reports) = mpsc::unbounded_channel();
+    let append_log = aof::Log::new(base_report, &config);
+    let saver = Saver::new(report);
+    let mut world = World::new(clock, rebind, log, freer, readers, saver, append_log);
     if config.oom_score_adj != OomScoreAdj::No
         && let Err((_, why)) = world.apply(&config, &[Field::oom_score_adj])
     {
@@ -192,10 +198,7 @@ async fn serve(config: Config, config_file: String, log: Log) -> ExitCode {
             }
         }
     }
-    tokio::task::spawn_local(timer::housekeeping(Rc::clone(&host)));
-    tokio::task::spawn_local(timer::expiry(Rc::clone(&host)));
-    tokio::task::spawn_local(pushes::send(Rc::clone(&host)));
-    tokio::task::spawn_local(timer::scripts(Rc::clone(&host)));
+    begin_tasks(&host, base_reports);
     tokio::task::spawn_local(long_reads::bring_back(Rc::clone(&host), returns));
     tokio::task::spawn_local(timer::reports(Rc::clone(&host), reports));
     host.borrow_mut().engine.mark_start();
@@ -230,7 +233,9 @@ async fn keep_serving(
     };
     if let Err(why) = loaded {
         tracing::error!("{why}");
-        tracing::error!("Fatal error loading the DB, check server logs. Exiting.");
+        if !host.borrow().engine.config.appendonly {
+            tracing::error!("Fatal error loading the DB, check server logs. Exiting.");
+        }
         return ExitCode::FAILURE;
     }
     tracing::info!("Ready to accept connections tcp");
@@ -243,6 +248,16 @@ async fn keep_serving(
     let _ = accepting.await;
     tokio::task::yield_now().await;
     farewell(host, pid_file)
+}
+
+/// What goes on beside the connections.
+fn begin_tasks(host: &SharedHost, bases: mpsc::UnboundedReceiver<BaseReport>) {
+    tokio::task::spawn_local(timer::housekeeping(Rc::clone(host)));
+    tokio::task::spawn_local(timer::expiry(Rc::clone(host)));
+    tokio::task::spawn_local(pushes::send(Rc::clone(host)));
+    tokio::task::spawn_local(timer::scripts(Rc::clone(host)));
+    tokio::task::spawn_local(commits::write(Rc::clone(host)));
+    tokio::task::spawn_local(commits::bases(Rc::clone(host), bases));
 }
 
 /// SHUTDOWN has ended the server.
@@ -274,6 +289,9 @@ async fn wait_for_the_end(host: &SharedHost, mut signals: Signals) {
 }
 
 fn farewell(host: &SharedHost, pid_file: Option<PidFile>) -> ExitCode {
+    if !host.borrow_mut().engine.settle_log() {
+        tracing::warn!("The append-only file could not be written to its end.");
+    }
     if let Some(file) = pid_file {
         tracing::info!("Removing the pid file.");
         file.remove();

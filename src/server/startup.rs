@@ -6,7 +6,7 @@ use crate::engine::persist::disk::{Feed, Portion};
 use crate::engine::persist::loading::Clash;
 
 use super::host::SharedHost;
-use super::saver;
+use super::{aof, saver};
 
 /// How long to wait for the reading thread when it is behind. Several portions are ready after it.
 const PATIENCE: Duration = Duration::from_millis(1);
@@ -14,6 +14,9 @@ const PATIENCE: Duration = Duration::from_millis(1);
 /// Loads what is there. An error says why the server can't start.
 pub(super) async fn load(host: &SharedHost) -> Result<(), String> {
     saver::remove_leftovers();
+    if host.borrow().engine.config.appendonly {
+        return aof::startup::load(host).await;
+    }
     let path = host.borrow().engine.config.dbfilename.clone();
     load_snapshot(host, path).await
 }

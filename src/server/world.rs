@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::config::{Config, Field};
+use crate::engine::append::files::{LogFigures, LogFiles};
 use crate::engine::away::LongRead;
 use crate::engine::outside::{AllocatorFigures, Outside, ProcessFigures};
 use crate::engine::persist::disk::Disk;
@@ -19,7 +20,7 @@ use super::freer::Freer;
 use super::log::Log;
 use super::long_reads::Readers;
 use super::saver::Saver;
-use super::{allocator, config_files, listener, supervision};
+use super::{allocator, aof, config_files, listener, supervision};
 
 /// Listeners that replace the present ones.
 #[derive(Debug)]
@@ -37,6 +38,7 @@ pub(super) struct World {
     freer: Freer,
     readers: Readers,
     saver: Saver,
+    append_log: aof::Log,
     /// The kernel's score for killing as it was at the start, once it was changed.
     oom_score: Option<i32>,
 }
@@ -49,8 +51,9 @@ impl World {
         freer: Freer,
         readers: Readers,
         saver: Saver,
+        append_log: aof::Log,
     ) -> Self {
-        Self { clock, rebind, log, freer, readers, saver, oom_score: None }
+        Self { clock, rebind, log, freer, readers, saver, append_log, oom_score: None }
     }
 
     fn bind_anew(&self, config: &Config, field: Field) -> Result<(), String> {
@@ -171,11 +174,20 @@ impl Outside for World {
             return Err((*field, why));
         }
         self.log.apply(config);
+        self.append_log.obey(config);
         Ok(())
     }
 
     fn disk(&mut self) -> &mut dyn Disk {
         &mut self.saver
+    }
+
+    fn log_files(&mut self) -> &mut dyn LogFiles {
+        &mut self.append_log
+    }
+
+    fn log_figures(&self) -> LogFigures {
+        self.append_log.figures()
     }
 
     fn working_dir(&self) -> String {

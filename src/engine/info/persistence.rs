@@ -1,6 +1,7 @@
 //! What is kept: on disk, at replicas, in the databases.
 
 use crate::engine::Engine;
+use crate::engine::append::writing::LogState;
 use crate::keyspace::DbIndex;
 
 use super::text::Text;
@@ -27,16 +28,7 @@ pub(super) fn persistence(engine: &mut Engine, text: &mut Text) {
     text.line("rdb_last_load_keys_expired", engine.loading.expired());
     text.line("rdb_last_load_keys_loaded", engine.loading.loaded());
     text.line("backup_in_progress", u8::from(engine.saving.is_backing_up()));
-    text.line("aof_enabled", 0);
-    text.line("aof_rewrite_in_progress", 0);
-    text.line("aof_rewrite_scheduled", 0);
-    text.line("aof_last_rewrite_time_sec", -1);
-    text.line("aof_current_rewrite_time_sec", -1);
-    text.line("aof_last_bgrewrite_status", "ok");
-    text.line("aof_rewrites", 0);
-    text.line("aof_rewrites_consecutive_failures", 0);
-    text.line("aof_last_write_status", "ok");
-    text.line("aof_last_cow_size", 0);
+    log_lines(engine, text);
     text.line("module_fork_in_progress", 0);
     text.line("module_fork_last_cow_size", 0);
     if let Some(load) = engine.loading.figures(engine.now) {
@@ -52,6 +44,32 @@ pub(super) fn persistence(engine: &mut Engine, text: &mut Text) {
 #[allow(clippy::cast_precision_loss, reason = "shown with two decimals")]
 fn percent(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 * 100.0 }
+}
+
+/// What is told of the append-only file.
+fn log_lines(engine: &Engine, text: &mut Text) {
+    let status = |failed: bool| if failed { "err" } else { "ok" };
+    let rewrites = engine.appending.rewrites(engine.now);
+    let log = engine.outside.log_figures();
+    let is_on = engine.appending.state() != LogState::Off;
+    text.line("aof_enabled", u8::from(is_on));
+    text.line("aof_rewrite_in_progress", u8::from(rewrites.is_running));
+    text.line("aof_rewrite_scheduled", u8::from(rewrites.is_scheduled));
+    text.seconds_or_none("aof_last_rewrite_time_sec", rewrites.last_duration_s);
+    text.seconds_or_none("aof_current_rewrite_time_sec", rewrites.duration_s);
+    text.line("aof_last_bgrewrite_status", status(rewrites.has_failed));
+    text.line("aof_rewrites", rewrites.count);
+    text.line("aof_rewrites_consecutive_failures", rewrites.failures_in_a_row);
+    text.line("aof_last_write_status", status(log.failure.is_some()));
+    text.line("aof_last_cow_size", rewrites.last_held_bytes);
+    if is_on {
+        text.line("aof_current_size", log.size);
+        text.line("aof_base_size", log.base_size);
+        text.line("aof_pending_rewrite", u8::from(rewrites.is_scheduled));
+        text.line("aof_buffer_length", log.unwritten);
+        text.line("aof_pending_bio_fsync", log.pending_syncs);
+        text.line("aof_delayed_fsync", log.delayed_syncs);
+    }
 }
 
 /// A primary without replicas.

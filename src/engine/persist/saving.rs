@@ -115,7 +115,11 @@ pub(in crate::engine) enum Busy {
 impl Engine {
     /// What keeps the disk busy in the background.
     pub(in crate::engine) fn background_work(&self) -> Option<Busy> {
-        self.saving.is_running().then_some(Busy::Saving)
+        if self.saving.is_running() {
+            Some(Busy::Saving)
+        } else {
+            self.is_rewriting().then_some(Busy::Rewriting)
+        }
     }
 
     /// Changes that no file has.

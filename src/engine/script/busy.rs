@@ -100,6 +100,16 @@ impl Engine {
         self.scripts.paused.is_some()
     }
 
+    /// Whether a script runs or waits to go on.
+    pub(in crate::engine) fn is_in_script(&self) -> bool {
+        self.scripts.running.is_some()
+    }
+
+    /// Whether the script that runs keeps its changes from the log.
+    pub(in crate::engine) fn script_is_muted(&self) -> bool {
+        self.scripts.running.as_ref().is_some_and(|running| running.machine.shared.is_muted.get())
+    }
+
     /// Whether this client's script waits to go on.
     pub(in crate::engine) fn is_paused_in_script(&self, key: ClientKey) -> bool {
         self.scripts.paused.is_some()
@@ -124,11 +134,16 @@ impl Engine {
         running.resumed = self.outside.ticks();
         // Time stands still inside.
         self.now = running.now;
+        self.caller = Some(running.client);
         let progress = self.drive(false);
         if progress == Progress::Done {
             self.finish_paused();
         }
+        self.caller = None;
         self.now = now;
+        if !self.has_paused_script() {
+            self.end_unit();
+        }
         self.has_paused_script()
     }
 
@@ -159,6 +174,8 @@ impl Engine {
         }
         self.hand_in(key, said);
         self.effects.push(Effect::Resume(key));
+        self.caller = None;
+        self.end_unit();
         self.serve_waiters();
     }
 

@@ -191,6 +191,7 @@ impl Machine {
     pub(super) fn prepare(&self, job: Job) {
         self.shared.is_loading.set(matches!(job, Job::Load(_)));
         self.shared.is_resp3.set(false);
+        self.shared.is_muted.set(false);
         self.shared.failure.replace(None);
         self.shared.reply.borrow_mut().clear();
         self.job.replace(Some(job));

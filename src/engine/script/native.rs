@@ -265,6 +265,14 @@ fn redis(
             Ok(())
         })?,
     )?;
+    let spoken = Rc::clone(shared);
+    table.raw_set(
+        "set_repl",
+        lua.create_function(move |_, is_told: bool| {
+            spoken.is_muted.set(!is_told);
+            Ok(())
+        })?,
+    )?;
     Ok(table)
 }
 

@@ -573,6 +573,7 @@ function redis.set_repl(...)
   if flags < 0 or flags > 3 then
     return fail('ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.')
   end
+  native.redis.set_repl(flags % 2 >= 1)
 end
 
 local function register_function(...)

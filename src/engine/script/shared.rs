@@ -135,6 +135,8 @@ pub(super) struct Shared {
     refusal: Cell<Option<Refusal>>,
     /// Whether the caller may run what was inquired about; `None`: there is no such command.
     pub verdict: Cell<Option<bool>>,
+    /// Whether the script's changes are kept from the log.
+    pub is_muted: Cell<bool>,
     /// Whether the script wants replies in RESP3.
     pub is_resp3: Cell<bool>,
     /// The dialect of the script's own reply.

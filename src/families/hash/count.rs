@@ -75,7 +75,9 @@ fn hincrbyfloat(cx: &mut WriteCx<'_>) -> CmdResult {
         return Err(INFINITE);
     }
 
+    let mut has_deadline = false;
     let text = replace(cx, HINCRBYFLOAT, |field, text| {
+        has_deadline = field.as_ref().is_some_and(|field| field.deadline.is_some());
         let mut digits = itoa::Buffer::new();
         let old = field.as_ref().map_or(&b"0"[..], |field| field.value.as_text(&mut digits));
         let sum = LongDouble::parse(old).ok_or(NO_FLOAT)?.add(increment);
@@ -86,6 +88,12 @@ fn hincrbyfloat(cx: &mut WriteCx<'_>) -> CmdResult {
         Ok(())
     })?;
 
+    let (key, name) = (cx.args.word(1), cx.args.word(2));
+    if has_deadline {
+        cx.telling.instead([b"HSETEX", key, b"KEEPTTL", b"FIELDS", b"1", name, &text]);
+    } else {
+        cx.telling.instead([b"HSET", key, name, &text]);
+    }
     cx.reply.bulk(&text);
     Ok(Flow::Replied)
 }

@@ -1,9 +1,10 @@
 //! Deadlines of fields: HEXPIRE and its relatives, HTTL and its relatives, HPERSIST.
 
-use crate::base::number::parse_int;
+use crate::base::number::{digits, parse_int};
 use crate::base::time::UnixMillis;
 use crate::command::args::Args;
 use crate::command::context::{CmdResult, Flow, ReadCx, WriteCx};
+use crate::command::propagate::Telling;
 use crate::command::spec::DataRun::{self, Read, Write};
 use crate::command::spec::{
     Arg, Command, FAST, Group, Key, at_least, block, integer, key, one_of, pure, text, unix_time,
@@ -187,8 +188,32 @@ fn set_deadlines(cx: &mut WriteCx<'_>, clock: Clock, command: &str) -> CmdResult
         (codes, change)
     })?;
 
+    if let Some(codes) = &codes {
+        let done = names.clone().zip(codes).filter(|(_, code)| **code > code::NOT_ADMITTED);
+        let done: Vec<&[u8]> = done.map(|(name, _)| name).collect();
+        tell(cx.telling, key, &done, (!is_over).then_some(deadline));
+    }
     write_codes(cx, codes, names.len());
     Ok(Flow::Replied)
+}
+
+/// Tells that fields got a deadline, or went because it had passed.
+pub(super) fn tell(
+    telling: &mut Telling,
+    key: &[u8],
+    names: &[&[u8]],
+    deadline: Option<UnixMillis>,
+) {
+    if !telling.is_heard() || names.is_empty() {
+        return;
+    }
+    let Some(at) = deadline else {
+        telling.instead([&[b"HDEL", key], names].concat());
+        return;
+    };
+    let (at, count) = (digits(at.0), digits(names.len()));
+    let head: [&[u8]; 5] = [b"HPEXPIREAT", key, at.as_bytes(), b"FIELDS", count.as_bytes()];
+    telling.instead([&head, names].concat());
 }
 
 fn write_codes(cx: &mut WriteCx<'_>, codes: Option<Vec<i64>>, fields: usize) {

@@ -1,6 +1,6 @@
 //! Values and deadlines of fields in one step: HGETEX, HSETEX, HGETDEL.
 
-use crate::base::number::parse_int;
+use crate::base::number::{digits, parse_int};
 use crate::base::time::UnixMillis;
 use crate::command::args::Args;
 use crate::command::context::{CmdResult, Flow, WriteCx};
@@ -14,7 +14,7 @@ use crate::keyspace::journal::Change;
 use crate::protocol::error::ReplyError;
 use crate::types::hash::{Hash, Lifetime};
 
-use super::deadline::{FIELDS, read_deadline};
+use super::deadline::{FIELDS, read_deadline, tell};
 use super::{
     HDEL, HEXPIRE, HPERSIST, HSET, NOT_POSITIVE, check_type, limits, named_fields, value, write,
 };
@@ -134,7 +134,8 @@ fn read_and_change<'a>(
     names: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
     aim: Aim,
 ) -> CmdResult {
-    let WriteCx { keys, reply, .. } = cx;
+    let WriteCx { keys, reply, telling, .. } = cx;
+    let mut touched: Vec<&[u8]> = Vec::new();
     reply.array(names.len());
     let changed = keys.update(key, |hash: &mut Hash, epochs| {
         if matches!(aim, Aim::Until(_) | Aim::Over | Aim::Persist) {
@@ -149,6 +150,9 @@ fn read_and_change<'a>(
             write(reply, field.value);
             let has_deadline = field.deadline.is_some();
             units += u64::from(aim != Aim::Persist || has_deadline);
+            if telling.is_heard() {
+                touched.push(name);
+            }
             match aim {
                 Aim::Read => {}
                 Aim::Persist => {
@@ -171,6 +175,17 @@ fn read_and_change<'a>(
         };
         ((), change)
     })?;
+    match aim {
+        Aim::Read => {}
+        Aim::Until(at) => tell(telling, key, &touched, Some(at)),
+        Aim::Over | Aim::Remove => tell(telling, key, &touched, None),
+        Aim::Persist if touched.is_empty() => {}
+        Aim::Persist => {
+            let count = digits(touched.len());
+            let head: [&[u8]; 4] = [b"HPERSIST", key, b"FIELDS", count.as_bytes()];
+            telling.instead([&head, touched.as_slice()].concat());
+        }
+    }
     if changed.is_none() {
         names.for_each(|_| reply.null());
     }
@@ -232,7 +247,7 @@ fn accept_condition(args: &mut Args<'_>) -> Option<Condition> {
 }
 
 fn hsetex(cx: &mut WriteCx<'_>) -> CmdResult {
-    let WriteCx { args, keys, .. } = cx;
+    let WriteCx { args, keys, telling, .. } = cx;
     let (key, limits) = (args.bytes()?, limits(cx.limits));
     let Options { condition, lifetime } = Options::read(args, keys.now())?;
     let wrong_arity = || ReplyError::WrongArity("hsetex".into());
@@ -279,6 +294,18 @@ fn hsetex(cx: &mut WriteCx<'_>) -> CmdResult {
         (true, change)
     })?;
 
+    if is_set && telling.is_heard() {
+        let words: Vec<&[u8]> = args.rest().collect();
+        if let (Lifetime::Until(at), false) = (lifetime, is_over) {
+            let (at, count) = (digits(at.0), digits(count));
+            let head: [&[u8]; 6] =
+                [b"HSETEX", key, b"PXAT", at.as_bytes(), b"FIELDS", count.as_bytes()];
+            telling.instead([&head, words.as_slice()].concat());
+        } else if is_over {
+            let names: Vec<&[u8]> = words.into_iter().step_by(2).collect();
+            tell(telling, key, &names, None);
+        }
+    }
     cx.reply.flag(is_set);
     Ok(Flow::Replied)
 }

@@ -1,5 +1,6 @@
 //! Deadlines of keys: EXPIRE and its relatives, TTL and its relatives, PERSIST.
 
+use crate::base::number::digits;
 use crate::base::time::UnixMillis;
 use crate::command::args::Args;
 use crate::command::context::{CmdResult, Flow, ReadCx, WriteCx};
@@ -160,8 +161,10 @@ fn set_deadline(cx: &mut WriteCx<'_>, clock: Clock, command: &str) -> CmdResult 
     let is_admitted = old.is_some_and(|old| conditions.admit(old, deadline));
     if is_admitted && cx.keys.is_over(deadline) {
         cx.keys.remove(key, Free::Later, DEL);
+        cx.telling.instead([&b"DEL"[..], key]);
     } else if is_admitted {
         cx.keys.set_deadline(key, Some(deadline), EXPIRE);
+        cx.telling.instead([b"PEXPIREAT", key, digits(deadline.0).as_bytes()]);
     }
 
     cx.reply.flag(is_admitted);

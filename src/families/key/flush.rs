@@ -49,6 +49,8 @@ fn dbsize(cx: &mut ReadCx<'_>) -> CmdResult {
 fn flushdb(cx: &mut WriteCx<'_>) -> CmdResult {
     let free = read_free(cx)?;
     cx.keys.flush(free);
+    // Who follows may have keys that we don't see.
+    cx.telling.always();
     cx.reply.ok();
     Ok(Flow::Replied)
 }
@@ -56,6 +58,7 @@ fn flushdb(cx: &mut WriteCx<'_>) -> CmdResult {
 fn flushall(cx: &mut WriteCx<'_>) -> CmdResult {
     let free = read_free(cx)?;
     cx.keys.flush_all(free);
+    cx.telling.always();
     cx.reply.ok();
     Ok(Flow::Replied)
 }

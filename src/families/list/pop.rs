@@ -1,6 +1,6 @@
 //! Taking from the ends: LPOP, RPOP, LMPOP, and the forms that wait for elements.
 
-use crate::base::number::parse_int;
+use crate::base::number::{digits, parse_int};
 use crate::command::context::{Absence, CmdResult, Flow, Wait, WriteCx};
 use crate::command::spec::DataRun::{self, Write};
 use crate::command::spec::{
@@ -63,6 +63,14 @@ pub const COMMANDS: &[Command<DataRun>] = &[
         ])
         .doc("7.0.0", "Takes elements from the first of several lists to have any.", "O(N+M)"),
 ];
+
+/// The command that takes from an end.
+fn name_of(end: End) -> &'static [u8] {
+    match end {
+        End::Front => b"LPOP",
+        End::Back => b"RPOP",
+    }
+}
 
 fn lpop(cx: &mut WriteCx<'_>) -> CmdResult {
     pop(cx, End::Front, "lpop")
@@ -137,6 +145,7 @@ fn pop_or_wait(cx: &mut WriteCx<'_>, end: End) -> CmdResult {
             ((), Change::Did(super::popped(end), 1))
         })?;
         if found.is_some() {
+            cx.telling.instead([name_of(end), key]);
             return Ok(Flow::Replied);
         }
     }
@@ -157,9 +166,10 @@ fn run(plan: &PopPlan<'_>, cx: &mut WriteCx<'_>) -> Result<bool, WrongType> {
             for _ in 0..count {
                 list.pop(end, limit, |element| super::write(reply, element));
             }
-            ((), Change::Did(super::popped(end), count as u64))
+            (count, Change::Did(super::popped(end), count as u64))
         })?;
-        if found.is_some() {
+        if let Some(count) = found {
+            cx.telling.instead([name_of(end), key, digits(count).as_bytes()]);
             return Ok(true);
         }
     }

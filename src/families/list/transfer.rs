@@ -1,5 +1,6 @@
 //! From one list to another: LMOVE, LMOVEM, RPOPLPUSH, and the forms that wait for elements.
 
+use crate::base::number::digits;
 use crate::base::time::UnixMillis;
 use crate::command::args::Args;
 use crate::command::context::{Absence, CmdResult, Flow, Wait, WriteCx};
@@ -234,10 +235,36 @@ fn move_one_or_wait(cx: &mut WriteCx<'_>, plan: Move<'_>) -> CmdResult {
     let deadline = timeout::in_seconds(cx.args.bytes()?, cx.keys.now())?;
 
     match plan.run(cx)?.as_deref() {
-        Some([element]) => cx.reply.bulk(element),
+        Some([element]) => {
+            tell(cx, &plan, 1);
+            cx.reply.bulk(element);
+        }
         _ => return Ok(plan.wait(deadline, Absence::Null)),
     }
     Ok(Flow::Replied)
+}
+
+/// Tells the form that doesn't wait.
+fn tell(cx: &mut WriteCx<'_>, plan: &Move<'_>, count: usize) {
+    if !cx.telling.is_heard() {
+        return;
+    }
+    let word = |end| match end {
+        End::Front => &b"LEFT"[..],
+        End::Back => b"RIGHT",
+    };
+    let Move { source, target, from, to, amount } = *plan;
+    let ends = [source, target, word(from), word(to)];
+    if count == 1 && (from, to) == (End::Back, End::Front) && cx.args.word_count() == 4 {
+        cx.telling.instead([b"RPOPLPUSH", source, target]);
+    } else if count == 1 {
+        cx.telling.instead([&[&b"LMOVE"[..]][..], &ends].concat());
+    } else {
+        let order = if amount.in_bulk { &b"BULK"[..] } else { b"OBO" };
+        let count = digits(count);
+        let tail = [b"COUNT", count.as_bytes(), order];
+        cx.telling.instead([&[&b"LMOVEM"[..]][..], &ends, &tail].concat());
+    }
 }
 
 fn lmovem(cx: &mut WriteCx<'_>) -> CmdResult {
@@ -257,7 +284,10 @@ fn blmovem(cx: &mut WriteCx<'_>) -> CmdResult {
     let plan = Move { amount: Amount::read(&mut cx.args)?, ..plan };
 
     match plan.run(cx)? {
-        Some(moved) => write_all(cx, &moved),
+        Some(moved) => {
+            tell(cx, &plan, moved.len());
+            write_all(cx, &moved);
+        }
         None => return Ok(plan.wait(deadline, Absence::NullArray)),
     }
     Ok(Flow::Replied)

@@ -43,7 +43,13 @@ fn spop(cx: &mut WriteCx<'_>) -> CmdResult {
     }
     let popped = cx.keys.update(key, |set: &mut Set, epochs| {
         let reply = &mut cx.reply;
-        set.pop(cx.rng, epochs, |member| super::write(reply, member));
+        let telling = &mut *cx.telling;
+        set.pop(cx.rng, epochs, |member| {
+            if telling.is_heard() {
+                telling.instead([b"SREM", key, &member.to_vec()]);
+            }
+            super::write(reply, member);
+        });
         ((), Change::Did(SPOP, 1))
     })?;
     if popped.is_none() {
@@ -59,6 +65,7 @@ fn pop_many(cx: &mut WriteCx<'_>, key: &[u8]) -> CmdResult {
     let count = parse_int(cx.args.bytes()?).and_then(|count| usize::try_from(count).ok());
     let count = count.ok_or(ReplyError::NotPositive)?;
     let limits = cx.limits.encodings.set();
+    let (is_heard, mut popped) = (cx.telling.is_heard(), Vec::new());
 
     let taken_whole = cx.keys.update(key, |set: &mut Set, epochs| {
         let reply = &mut cx.reply;
@@ -70,7 +77,12 @@ fn pop_many(cx: &mut WriteCx<'_>, key: &[u8]) -> CmdResult {
             set.iter().for_each(|member| super::write(reply, member));
             return (true, change);
         }
-        set.pop_many(taken, limits, cx.rng, epochs, &mut |member| super::write(reply, member));
+        set.pop_many(taken, limits, cx.rng, epochs, &mut |member| {
+            if is_heard {
+                popped.push(member.to_vec());
+            }
+            super::write(reply, member);
+        });
         (false, change)
     })?;
 
@@ -78,8 +90,14 @@ fn pop_many(cx: &mut WriteCx<'_>, key: &[u8]) -> CmdResult {
         None => cx.reply.set(0),
         Some(true) => {
             cx.keys.remove(key, Free::Later, DEL);
+            cx.telling.instead([&b"DEL"[..], key]);
         }
-        Some(false) => {}
+        Some(false) if popped.is_empty() => {}
+        Some(false) => {
+            let mut words: Vec<&[u8]> = vec![b"SREM", key];
+            words.extend(popped.iter().map(Vec::as_slice));
+            cx.telling.instead(words);
+        }
     }
     Ok(Flow::Replied)
 }

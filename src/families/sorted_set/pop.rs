@@ -1,7 +1,7 @@
 //! Taking from the ends: ZPOPMIN, ZPOPMAX, ZMPOP, and the forms that wait for members.
 
 use super::{Shown, event};
-use crate::base::number::parse_int;
+use crate::base::number::{digits, parse_int};
 use crate::command::context::{Absence, CmdResult, Flow, Wait, WriteCx};
 use crate::command::spec::DataRun::{self, Write};
 use crate::command::spec::{
@@ -81,6 +81,14 @@ fn popped(end: End) -> Event {
     }
 }
 
+/// The command that takes from an end.
+fn name_of(end: End) -> &'static [u8] {
+    match end {
+        End::Front => b"ZPOPMIN",
+        End::Back => b"ZPOPMAX",
+    }
+}
+
 /// Takes so many elements off and replies with each.
 fn take(set: &mut SortedSet, end: End, count: usize, mut write: impl FnMut(Scored<'_>)) -> Change {
     for _ in 0..count {
@@ -154,6 +162,7 @@ fn pop_or_wait(cx: &mut WriteCx<'_>, end: End) -> CmdResult {
             ((), take(set, end, 1, |element| write_pair(reply, element)))
         })?;
         if found.is_some() {
+            cx.telling.instead([name_of(end), key]);
             return Ok(Flow::Replied);
         }
     }
@@ -173,9 +182,10 @@ fn run(plan: &PopPlan<'_>, cx: &mut WriteCx<'_>) -> Result<bool, WrongType> {
                 reply.array(2);
                 write_pair(reply, element);
             });
-            ((), change)
+            (count, change)
         })?;
-        if found.is_some() {
+        if let Some(count) = found {
+            cx.telling.instead([name_of(plan.end), key, digits(count).as_bytes()]);
             return Ok(true);
         }
     }

@@ -2,10 +2,11 @@
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::base::number::parse_int;
+use crate::base::number::{digits, parse_int};
 use crate::base::time::UnixMillis;
 use crate::command::args::Args;
 use crate::command::context::{CmdResult, EncodingLimits, Flow, WriteCx};
+use crate::command::propagate::Telling;
 use crate::command::spec::DataRun::{self, Write};
 use crate::command::spec::{
     Command, DENY_OOM, FAST, Group, Key, at_least, block, exactly, integer, key, one_of, pure, text,
@@ -214,8 +215,14 @@ fn xadd(cx: &mut WriteCx<'_>) -> CmdResult {
     let addition = Addition::read(&mut cx.args, &cx.limits.encodings)?;
     let (words, limits, now) = (cx.args.rest(), cx.limits.encodings, cx.keys.now());
 
+    let mut trimmed_to = None;
+    let told = words.clone();
     let add = |stream: &mut Stream| match add(stream, &addition, words, &limits, now) {
-        Ok((id, change)) => (Ok(id), change),
+        Ok((id, change)) => {
+            let is_trimmed = matches!(change, Change::Both(..));
+            trimmed_to = is_trimmed.then(|| stream.log().len());
+            (Ok((id, change != Change::None)), change)
+        }
         Err(error) => (Err(error), Change::None),
     };
     let added = if addition.is_optional {
@@ -225,10 +232,47 @@ fn xadd(cx: &mut WriteCx<'_>) -> CmdResult {
     };
 
     match added.transpose()? {
-        Some(id) => write_id(&mut cx.reply, id),
+        Some((id, is_new)) => {
+            if is_new && cx.telling.is_heard() {
+                tell(cx.telling, key, id, &addition, trimmed_to, told);
+            }
+            write_id(&mut cx.reply, id);
+        }
         None => cx.reply.null(),
     }
     Ok(Flow::Replied)
+}
+
+/// Tells the addition with the identifier it got, and a trimming by what it left.
+fn tell<'a>(
+    telling: &mut Telling,
+    key: &[u8],
+    id: Id,
+    addition: &Addition<'_>,
+    trimmed_to: Option<usize>,
+    words: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
+) {
+    let (id, len) = (id.text(), digits(trimmed_to.unwrap_or(0)));
+    let references = addition.trim.and_then(|(_, references)| references.word());
+    let bound = trimmed_to.map(|_| [&b"MAXLEN"[..], b"=", len.as_bytes()]);
+    let mut told: Vec<&[u8]> = vec![b"XADD", key];
+    if addition.named.is_none() && bound.is_some() {
+        told.extend(references);
+        told.extend(bound.into_iter().flatten());
+    }
+    told.push(id.as_bytes());
+    for word in words.clone() {
+        told.push(word);
+    }
+    telling.instead(told);
+    let Some(named) = addition.named else { return };
+    // The name is noted before the trimming, which may take the entry itself.
+    let name = named.name_of(words);
+    telling.instead([b"XIDMPRECORD", key, named.producer, &name, id.as_bytes()]);
+    if let Some(bound) = bound {
+        let words = [&b"XTRIM"[..], key].into_iter().chain(bound).chain(references);
+        telling.instead(words.collect::<Vec<_>>());
+    }
 }
 
 fn add<'a>(

@@ -1,7 +1,8 @@
 //! Taking pending entries over: XCLAIM, XAUTOCLAIM.
 
-use crate::base::number::parse_int;
+use crate::base::number::{digits, parse_int};
 use crate::command::context::{CmdResult, Flow, WriteCx};
+use crate::command::propagate::Telling;
 use crate::command::spec::DataRun::{self, Write};
 use crate::command::spec::{
     Command, FAST, Group, Key, at_least, integer, key, pure, text, unix_time,
@@ -10,7 +11,7 @@ use crate::keyspace::journal::Change;
 use crate::keyspace::value::ValueRef;
 use crate::protocol::error::ReplyError;
 use crate::types::stream::group::{Group as ConsumerGroup, Name};
-use crate::types::stream::id::Id;
+use crate::types::stream::id::{Id, IdText};
 use crate::types::stream::log::Log;
 use crate::types::stream::{Body, Stream};
 
@@ -119,6 +120,50 @@ struct Claim<'a> {
     min_idle: i64,
     options: Options,
     claimed: Vec<Id>,
+    telling: Told<'a>,
+}
+
+/// Where it is told what a consumer got.
+pub(super) struct Told<'a> {
+    pub telling: &'a mut Telling,
+    pub key: &'a [u8],
+    pub group: &'a [u8],
+    pub consumer: &'a [u8],
+}
+
+impl Told<'_> {
+    /// These entries are pending for the consumer, delivered at `time` for the `count`th time.
+    pub(super) fn tell_owned(&mut self, ids: &[Id], time: i64, count: u64, last: Id) {
+        if ids.is_empty() || !self.telling.is_heard() {
+            return;
+        }
+        let ids: Vec<_> = ids.iter().map(|id| id.text()).collect();
+        let (time, count, last) = (digits(time), digits(count), last.text());
+        let mut words: Vec<&[u8]> = vec![b"XCLAIM", self.key, self.group, self.consumer, b"0"];
+        words.extend(ids.iter().map(IdText::as_bytes));
+        words.extend([&b"TIME"[..], time.as_bytes(), b"RETRYCOUNT", count.as_bytes()]);
+        words.extend([&b"FORCE"[..], b"JUSTID", b"LASTID", last.as_bytes()]);
+        self.telling.instead(words);
+    }
+
+    /// An entry is pending no longer.
+    pub(super) fn tell_done(&mut self, id: Id) {
+        self.telling.instead([b"XACK", self.key, self.group, id.text().as_bytes()]);
+    }
+
+    /// The consumer is new.
+    pub(super) fn tell_created(&mut self) {
+        let words = [&b"XGROUP"[..], b"CREATECONSUMER", self.key, self.group, self.consumer];
+        self.telling.instead(words);
+    }
+
+    /// How far the group has read.
+    pub(super) fn tell_position(&mut self, last: Id, entries_read: Option<u64>) {
+        let (last, read) = (last.text(), entries_read.map_or("-1".into(), digits));
+        let words = [b"SETID", self.key, self.group, last.as_bytes(), b"ENTRIESREAD"];
+        let tail = [read.as_bytes()];
+        self.telling.instead([&[&b"XGROUP"[..]][..], &words, &tail].concat());
+    }
 }
 
 /// What became of one entry.
@@ -133,7 +178,11 @@ enum Outcome {
 impl Claim<'_> {
     fn claim(&mut self, id: Id) -> Outcome {
         if self.log.entry(id).is_none() {
-            return if self.group.acknowledge(id) { Outcome::Gone } else { Outcome::Left };
+            if !self.group.acknowledge(id) {
+                return Outcome::Left;
+            }
+            self.telling.tell_done(id);
+            return Outcome::Gone;
         }
         let before = match self.group.pending().get(&id) {
             Some(pending) => {
@@ -149,7 +198,9 @@ impl Claim<'_> {
         };
         let usual = before.saturating_add(u64::from(!self.options.just_id));
         let count = self.options.retries.unwrap_or(usual);
-        self.group.assign(id, &self.consumer, self.options.time.unwrap_or(self.now), count);
+        let time = self.options.time.unwrap_or(self.now);
+        self.group.assign(id, &self.consumer, time, count);
+        self.telling.tell_owned(&[id], time, count, self.group.last_id);
         self.claimed.push(id);
         Outcome::Claimed
     }
@@ -171,16 +222,28 @@ fn claim<R>(
     run: impl FnOnce(&mut Claim<'_>) -> R,
 ) -> Result<(Vec<Id>, R), ReplyError> {
     let (now, min_idle) = (cx.keys.now().0, who.min_idle);
+    let telling = &mut *cx.telling;
+    // What is told is told entry by entry; what isn't has changed nothing that counts.
+    telling.nothing();
     let done = cx.keys.update(who.key, |stream: &mut Stream, _| {
         let Body { log, groups, .. } = stream.body_mut();
         let claim = |group: &mut ConsumerGroup| {
-            if let Some(last_id) = options.last_id {
-                group.last_id = group.last_id.max(last_id);
+            let Claimant { key, group: name, consumer, .. } = *who;
+            let mut telling = Told { telling, key, group: name, consumer };
+            if let Some(last_id) = options.last_id
+                && last_id > group.last_id
+            {
+                group.last_id = last_id;
+                telling.tell_position(last_id, group.entries_read);
             }
             let (consumer, is_new) = group.enroll(who.consumer, now);
+            if is_new {
+                telling.tell_created();
+            }
             group.note_seen(who.consumer, now, false);
             let claimed = Vec::new();
-            let mut claim = Claim { log, group, consumer, now, min_idle, options, claimed };
+            let mut claim =
+                Claim { log, group, consumer, now, min_idle, options, claimed, telling };
             let result = run(&mut claim);
             let claimed = claim.claimed;
             if !claimed.is_empty() {

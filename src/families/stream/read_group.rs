@@ -16,6 +16,7 @@ use crate::types::stream::id::Id;
 use crate::types::stream::log::Log;
 use crate::types::stream::{Body, Stream};
 
+use super::claim::Told;
 use super::read::{BLOCK, COUNT, MAXCOUNT, MAXSIZE, STREAMS, begin_stream, close_streams, spend};
 use super::read_args::{Budget, ReadArgs, Reads};
 use super::{CONSUMER_CREATED, no_group, parse, write_id, write_id_and_words};
@@ -89,6 +90,7 @@ struct Visit<'a, 'r> {
     is_detailed: bool,
     /// Entries replied so far.
     replied: usize,
+    told: Told<'a>,
 }
 
 fn xreadgroup(cx: &mut WriteCx<'_>) -> CmdResult {
@@ -101,18 +103,34 @@ fn xreadgroup(cx: &mut WriteCx<'_>) -> CmdResult {
 
     let opened = cx.reply.open();
     let mut served = 0;
+    // Reading again what one has had changes nothing that counts.
+    cx.telling.nothing();
     for ((key, _), from) in read.streams.iter().zip(asked) {
         let (now, count, claim, no_ack) = (cx.keys.now().0, read.count, read.claim, read.no_ack);
         let (budget, reply) = (&mut read.budget, &mut cx.reply);
+        let mut told = Told { telling: cx.telling, key, group, consumer };
         let was_served = cx.keys.update(key, |stream: &mut Stream, _| {
             let Body { log, groups, .. } = stream.body_mut();
             let visit = |group: &mut ConsumerGroup| {
                 let (consumer, is_new) = group.enroll(consumer, now);
+                if is_new {
+                    told.tell_created();
+                }
                 group.note_seen(consumer.as_slice(), now, false);
                 let is_detailed = claim.is_some() && matches!(from, From::New);
                 let replied = 0;
-                let mut visit =
-                    Visit { log, group, consumer, now, count, budget, reply, is_detailed, replied };
+                let mut visit = Visit {
+                    log,
+                    group,
+                    consumer,
+                    now,
+                    count,
+                    budget,
+                    reply,
+                    is_detailed,
+                    replied,
+                    told,
+                };
                 (visit.serve(key, from, claim, no_ack), is_new)
             };
             let (was_served, is_new) = groups.update(group, visit).unwrap_or((false, false));
@@ -184,6 +202,7 @@ impl Visit<'_, '_> {
             let is_there = self.log.entry(*id).is_some();
             if !is_there {
                 self.group.acknowledge(*id);
+                self.told.tell_done(*id);
             }
             is_there
         });
@@ -201,7 +220,9 @@ impl Visit<'_, '_> {
             self.reply.int(self.now.saturating_sub(time).max(0));
             self.reply.uint(count);
             self.replied += 1;
-            self.group.assign(*id, &self.consumer, self.now, count.saturating_add(1));
+            let count = count.saturating_add(1);
+            self.group.assign(*id, &self.consumer, self.now, count);
+            self.told.tell_owned(&[*id], self.now, count, self.group.last_id);
             if !spend(self.budget, self.reply, before) {
                 return;
             }
@@ -212,6 +233,7 @@ impl Visit<'_, '_> {
     fn deliver(&mut self, no_ack: bool) {
         let Some(first) = self.group.last_id.next() else { return };
         let (facts, most) = (self.log.facts(), self.most());
+        let mut delivered = Vec::new();
         for entry in self.log.range(first, Id::MAX, End::Back).take(most) {
             let before = self.reply.output().len();
             self.reply.array(if self.is_detailed { 4 } else { 2 });
@@ -225,10 +247,19 @@ impl Visit<'_, '_> {
             if !no_ack {
                 self.group.assign(entry.id, &self.consumer, self.now, 1);
             }
+            delivered.push(entry.id);
             if !spend(self.budget, self.reply, before) {
-                return;
+                break;
             }
         }
+        if delivered.is_empty() || !self.told.telling.is_heard() {
+            return;
+        }
+        let (last, entries_read) = (self.group.last_id, self.group.entries_read);
+        if !no_ack {
+            self.told.tell_owned(&delivered, self.now, 1, last);
+        }
+        self.told.tell_position(last, entries_read);
     }
 
     /// Replies with what the consumer has, behind an entry.

@@ -1,5 +1,6 @@
 //! Trimming: XTRIM, and the options that XADD shares with it.
 
+use crate::base::number::digits;
 use crate::command::args::Args;
 use crate::command::context::{CmdResult, EncodingLimits, Flow, WriteCx};
 use crate::command::spec::DataRun::{self, Write};
@@ -77,6 +78,15 @@ impl References {
     pub(super) fn accept(args: &mut Args<'_>) -> Option<Self> {
         let words = [("KEEPREF", Self::Keep), ("DELREF", Self::Delete), ("ACKED", Self::Respect)];
         words.into_iter().find(|(word, _)| args.accept(word)).map(|(_, references)| references)
+    }
+
+    /// The word, unless it goes without saying.
+    pub(super) fn word(self) -> Option<&'static [u8]> {
+        match self {
+            Self::Keep => None,
+            Self::Delete => Some(b"DELREF"),
+            Self::Respect => Some(b"ACKED"),
+        }
     }
 }
 
@@ -189,9 +199,15 @@ fn xtrim(cx: &mut WriteCx<'_>) -> CmdResult {
     let trimmed = cx.keys.update(key, |stream: &mut Stream, _| {
         let count = trim(stream.body_mut(), how, references);
         let change = if count > 0 { Change::Did(TRIMMED, count as u64) } else { Change::None };
-        (count, change)
+        ((count, stream.log().len()), change)
     })?;
 
-    cx.reply.count(trimmed.unwrap_or(0));
+    let (count, len) = trimmed.unwrap_or_default();
+    if count > 0 && cx.telling.is_heard() {
+        let len = digits(len);
+        let words = [b"XTRIM", key, b"MAXLEN", b"=", len.as_bytes()];
+        cx.telling.instead(words.into_iter().chain(references.word()).collect::<Vec<_>>());
+    }
+    cx.reply.count(count);
     Ok(Flow::Replied)
 }

@@ -155,6 +155,9 @@ fn delex(cx: &mut WriteCx<'_>) -> CmdResult {
         Some(_) => return Err(NOT_A_STRING),
     };
     let was_removed = is_met && cx.keys.remove(key, Free::Later, DEL);
+    if was_removed {
+        cx.telling.instead([&b"DEL"[..], key]);
+    }
 
     cx.reply.flag(was_removed);
     Ok(Flow::Replied)
@@ -165,6 +168,9 @@ fn delifeq(cx: &mut WriteCx<'_>) -> CmdResult {
 
     let is_met = Condition::Equal(wanted).holds(cx.keys.reader().string(key)?);
     let was_removed = is_met && cx.keys.remove(key, Free::Later, DEL);
+    if was_removed {
+        cx.telling.instead([&b"DEL"[..], key]);
+    }
 
     cx.reply.flag(was_removed);
     Ok(Flow::Replied)

@@ -1,5 +1,6 @@
 //! Changing strings in place: APPEND, SETRANGE; taking them away: GETDEL, GETSET, GETEX.
 
+use crate::base::number::digits;
 use crate::command::context::{CmdResult, Flow, WriteCx};
 use crate::command::spec::DataRun::{self, Write};
 use crate::command::spec::{
@@ -121,6 +122,7 @@ fn getdel(cx: &mut WriteCx<'_>) -> CmdResult {
         };
         text::write(&mut cx.reply, value);
         slot.remove();
+        cx.telling.instead([&b"DEL"[..], key]);
         Ok(((), Change::Did(DEL, 1)))
     })?;
     Ok(Flow::Replied)
@@ -134,6 +136,7 @@ fn getset(cx: &mut WriteCx<'_>) -> CmdResult {
         text::write_or_null(&mut cx.reply, slot.value());
         slot.put(value);
         slot.set_lifetime(Lifetime::Forever);
+        cx.telling.instead([b"SET", key, cx.args.word(2)]);
         Ok(((), Change::Did(SET, 1)))
     })?;
     Ok(Flow::Replied)
@@ -166,12 +169,15 @@ fn getex(cx: &mut WriteCx<'_>) -> CmdResult {
     match deadline {
         Some(at) if cx.keys.is_over(at) => {
             cx.keys.remove(key, Free::Later, DEL);
+            cx.telling.instead([&b"DEL"[..], key]);
         }
         Some(at) => {
             cx.keys.set_deadline(key, Some(at), EXPIRE);
+            cx.telling.instead([b"PEXPIREAT", key, digits(at.0).as_bytes()]);
         }
         None if persists && matches!(reader.deadline(key), Some(Some(_))) => {
             cx.keys.set_deadline(key, None, PERSIST);
+            cx.telling.instead([&b"PERSIST"[..], key]);
         }
         None => {}
     }

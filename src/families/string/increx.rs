@@ -1,10 +1,11 @@
 //! INCREX: a counter with bounds and a deadline, as rate limiters need it.
 
 use crate::base::long_double::LongDouble;
-use crate::base::number::{parse_double, parse_int};
+use crate::base::number::{digits, parse_double, parse_int};
 use crate::base::time::UnixMillis;
 use crate::command::args::Args;
 use crate::command::context::{CmdResult, Flow, WriteCx};
+use crate::command::propagate::Telling;
 use crate::command::spec::DataRun::{self, Write};
 use crate::command::spec::{
     Command, DENY_OOM, FAST, Group, Key, at_least, double, integer, key, one_of, pure,
@@ -127,9 +128,26 @@ fn increx(cx: &mut WriteCx<'_>) -> CmdResult {
             return Ok(((), Change::None));
         };
         let change = settle_deadline(slot, &options, deadline, is_over, event);
+        if cx.telling.is_heard() {
+            tell(cx.telling, key, slot);
+        }
         Ok(((), change))
     })?;
     Ok(Flow::Replied)
+}
+
+/// Tells what the counter has become.
+fn tell(telling: &mut Telling, key: &[u8], slot: &StringEdit<'_>) {
+    let mut text = itoa::Buffer::new();
+    let Some(value) = slot.value() else {
+        telling.instead([&b"DEL"[..], key]);
+        return;
+    };
+    let value = crate::families::text::as_bytes(value, &mut text);
+    match slot.deadline() {
+        Some(at) => telling.instead([b"SET", key, value, b"PXAT", digits(at.0).as_bytes()]),
+        None => telling.instead([b"SET", key, value]),
+    }
 }
 
 /// What the options make of the deadline of a counter that was just changed.

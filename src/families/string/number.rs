@@ -106,6 +106,7 @@ fn incrbyfloat(cx: &mut WriteCx<'_>) -> CmdResult {
         let mut digits = Vec::new();
         sum.format(&mut digits);
         slot.put(NewString::Bytes(&digits));
+        cx.telling.instead([b"SET", key, &digits, b"KEEPTTL"]);
         cx.reply.bulk(&digits);
         Ok(((), Change::Did(INCRBYFLOAT, 1)))
     })?;

@@ -1,5 +1,6 @@
 //! Storing strings: SET and its relatives, MSET and its relatives.
 
+use crate::base::number::digits;
 use crate::base::time::UnixMillis;
 use crate::command::args::Args;
 use crate::command::context::{CmdResult, Flow, WriteCx};
@@ -175,6 +176,7 @@ fn set(cx: &mut WriteCx<'_>) -> CmdResult {
     };
     if holds {
         cx.keys.put_string(key, value, lifetime, SET);
+        tell_set(cx, key, 2, lifetime);
         cx.reply.ok();
     } else {
         cx.reply.null();
@@ -209,12 +211,25 @@ fn set_with_old(
         Ok((true, change))
     })?;
 
+    if was_set {
+        tell_set(cx, key, 2, lifetime);
+    }
     match (returns_old, was_set) {
         (true, _) => {}
         (false, true) => cx.reply.ok(),
         (false, false) => cx.reply.null(),
     }
     Ok(Flow::Replied)
+}
+
+/// With a deadline, which is told as a moment. `value` is the place of the value's word.
+fn tell_set(cx: &mut WriteCx<'_>, key: &[u8], value: usize, lifetime: Lifetime) {
+    if let Lifetime::Until(at) = lifetime
+        && cx.telling.is_heard()
+    {
+        let value = cx.args.word(value);
+        cx.telling.instead([b"SET", key, value, b"PXAT", digits(at.0).as_bytes()]);
+    }
 }
 
 fn setnx(cx: &mut WriteCx<'_>) -> CmdResult {
@@ -242,6 +257,7 @@ fn set_until(cx: &mut WriteCx<'_>, clock: Clock, command: &str) -> CmdResult {
     let deadline = Expiry::new(clock, cx.args.word(2)).resolve(cx.keys.now(), command)?;
 
     cx.keys.put_string(key, value, Lifetime::Until(deadline), SET);
+    tell_set(cx, key, 3, Lifetime::Until(deadline));
 
     cx.reply.ok();
     Ok(Flow::Replied)
@@ -292,7 +308,15 @@ fn msetex(cx: &mut WriteCx<'_>) -> CmdResult {
 
     let is_met = pairs_meet(cx, pairs.clone(), options.condition);
     if is_met {
-        put_pairs(cx, pairs, lifetime);
+        put_pairs(cx, pairs.clone(), lifetime);
+        if let Lifetime::Until(at) = lifetime
+            && cx.telling.is_heard()
+        {
+            let (name, words) = ([&b"MSETEX"[..]], cx.args.words());
+            let head: Vec<&[u8]> = name.into_iter().chain(words.take(pairs.end).skip(1)).collect();
+            let at = digits(at.0);
+            cx.telling.instead([head, vec![b"PXAT", at.as_bytes()]].concat());
+        }
     }
 
     cx.reply.flag(is_met);
