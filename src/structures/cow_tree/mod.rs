@@ -143,6 +143,17 @@ impl<L: Leaf> CowTree<L> {
         }
     }
 
+    /// The leaf that [`CowTree::locate_by`] finds, without counting what is before it. O(log n).
+    pub fn leaf_by(&self, is_before: impl Fn(&L::Key) -> bool) -> Option<&L> {
+        let mut node = &self.root.as_ref()?.node;
+        loop {
+            match node {
+                Node::Leaf(leaf) => return Some(leaf),
+                Node::Inner(inner) => node = &inner.nodes()[inner.route_by(&is_before)],
+            }
+        }
+    }
+
     /// The first or the last leaf. O(log n).
     pub fn leaf(&self, end: End) -> Option<&L> {
         let mut node = &self.root.as_ref()?.node;

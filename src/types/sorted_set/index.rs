@@ -75,7 +75,7 @@ impl Index {
 
     /// The first score with this hash that satisfies `is`.
     pub(super) fn find(&self, hash: u32, is: impl Fn(f64) -> bool) -> Option<f64> {
-        let (leaf, _) = self.pairs.locate_by(|key| key[0] < hash)?;
+        let leaf = self.pairs.leaf_by(|key| key[0] < hash)?;
         let at = leaf.before(&[hash, 0, 0]);
         let candidates = |pairs: &[Pair]| {
             let mut equal = pairs.iter().take_while(|pair| pair[0] == hash);
@@ -197,7 +197,7 @@ impl Index {
 
 impl Pairs {
     fn before(&self, pair: &Pair) -> usize {
-        self.0.partition_point(|own| own < pair)
+        cow_tree::partition_point(&self.0, |own| own < pair)
     }
 
     fn insert(&mut self, new: Pair, after: &mut Vec<Self>) {

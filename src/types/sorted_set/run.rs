@@ -140,9 +140,9 @@ impl Run {
     fn scores_before(&self, score: f64, with_equal: bool) -> usize {
         let (scores, _) = self.bytes[..SCORE * self.count].as_chunks();
         if with_equal {
-            scores.partition_point(|own| f64::from_le_bytes(*own) <= score)
+            cow_tree::partition_point(scores, |own| f64::from_le_bytes(*own) <= score)
         } else {
-            scores.partition_point(|own| f64::from_le_bytes(*own) < score)
+            cow_tree::partition_point(scores, |own| f64::from_le_bytes(*own) < score)
         }
     }
 
@@ -164,7 +164,10 @@ impl Run {
     /// Where an element is, else where it would come.
     pub(super) fn position(&self, score: f64, member: &[u8]) -> Result<usize, usize> {
         let low = self.scores_before(score, false);
-        let high = self.scores_before(score, true);
+        // Mostly few elements share a score, and these are at hand.
+        let (scores, _) = self.bytes[..SCORE * self.count].as_chunks();
+        let equal = scores[low..].iter().take_while(|own| f64::from_le_bytes(**own) == score);
+        let high = low + equal.count();
         let at = self.members_before(low..high, member, false);
         if at < high && self.member(at) == member { Ok(at) } else { Err(at) }
     }
