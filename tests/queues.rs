@@ -1,9 +1,12 @@
-//! The job queues of `examples/` against the real binary.
+//! The job queues and sessions of `examples/` against the real binary.
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 #[allow(dead_code, reason = "its `main` is for the command line")]
 #[path = "../examples/list_queue.rs"]
 mod list_queue;
+#[allow(dead_code, reason = "its `main` is for the command line")]
+#[path = "../examples/session_hash.rs"]
+mod session_hash;
 #[allow(dead_code, reason = "its `main` is for the command line")]
 #[path = "../examples/stream_queue.rs"]
 mod stream_queue;
@@ -63,4 +66,23 @@ fn every_job_of_a_list_is_done_once() {
     let done = list_queue::run(&server.url).unwrap();
     assert_eq!(done.len(), 12, "{done:?}");
     assert_eq!(done.into_iter().map(|(_, job)| job).collect::<BTreeSet<_>>(), twelve_jobs());
+}
+
+#[test]
+fn sessions_keep_what_they_should() {
+    let server = Server::start();
+    for protocol in ["resp2", "resp3"] {
+        let outcome = session_hash::run(&format!("{}?protocol={protocol}", server.url)).unwrap();
+        let left = [("pages", "1"), ("visitor", "bob")];
+        assert_eq!(
+            outcome,
+            session_hash::Outcome {
+                accepted: [true, false],
+                late: false,
+                notes: [Some("too late, try again".into()), None],
+                left: left.map(|(field, value)| (field.into(), value.into())).into(),
+                is_prolonged: true,
+            }
+        );
+    }
 }
