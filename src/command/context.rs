@@ -60,6 +60,8 @@ pub struct Wait {
     pub otherwise: Absence,
     /// Run again also when a key goes or gets a value of another type (XREADGROUP).
     pub heeds_loss: bool,
+    /// Run again at this moment too, whatever happens to the keys (XREADGROUP with CLAIM).
+    pub retry_at: Option<UnixMillis>,
     /// Calls on the same key with the same mark, which is not empty, are alike: when one of them
     /// is run again in vain, the others behind it would be so too.
     pub mark: Box<[u8]>,
@@ -87,7 +89,8 @@ impl Wait {
     ) -> Self {
         let keys = keys.into_iter().map(Box::from).collect();
         let mark = Box::default();
-        Self { kind, keys, deadline, otherwise, heeds_loss: false, mark, request: None }
+        let (heeds_loss, retry_at, request) = (false, None, None);
+        Self { kind, keys, deadline, otherwise, heeds_loss, retry_at, mark, request }
     }
 }
 

@@ -39,6 +39,8 @@ pub(super) struct Blocked {
     /// Keys that may have what somebody waits for, in the order in which they got it.
     ready: VecDeque<(DbIndex, Box<[u8]>)>,
     deadlines: BTreeSet<(UnixMillis, ClientKey)>,
+    /// Who is to be tried again at what time, though nothing may happen until then.
+    alarms: BTreeSet<(UnixMillis, ClientKey)>,
     tickets: u64,
 }
 
@@ -65,6 +67,7 @@ pub(super) struct Waiting {
     db: DbIndex,
     keys: Vec<Box<[u8]>>,
     deadline: Option<UnixMillis>,
+    retry_at: Option<UnixMillis>,
     mark: Box<[u8]>,
     ticket: u64,
     /// Time that went into running it so far.
@@ -100,10 +103,12 @@ impl Blocked {
         !self.ready.is_empty()
     }
 
-    /// The first moment at which somebody's time is over.
+    /// The first moment at which somebody's time is over, or he is to be tried again.
     pub(super) fn next_due(&self) -> Option<UnixMillis> {
         // The last moment of waiting is a whole millisecond long.
-        self.deadlines.first().map(|(deadline, _)| UnixMillis(deadline.0.saturating_add(1)))
+        let end = self.deadlines.first().map(|(at, _)| UnixMillis(at.0.saturating_add(1)));
+        let alarm = self.alarms.first().map(|(at, _)| *at);
+        end.into_iter().chain(alarm).min()
     }
 
     /// How many have a deadline.
@@ -130,7 +135,16 @@ impl Blocked {
         if let Some(deadline) = wait.deadline {
             self.deadlines.insert((deadline, client));
         }
+        self.alarms.extend(wait.retry_at.map(|at| (at, client)));
         self.tickets
+    }
+
+    /// Sets a waiting client's alarm anew.
+    fn reset_alarm(&mut self, client: ClientKey, old: Option<UnixMillis>, new: Option<UnixMillis>) {
+        if let Some(old) = old {
+            self.alarms.remove(&(old, client));
+        }
+        self.alarms.extend(new.map(|at| (at, client)));
     }
 
     /// O(keys log waiters).
@@ -138,6 +152,7 @@ impl Blocked {
         if let Some(deadline) = waiting.deadline {
             self.deadlines.remove(&(deadline, client));
         }
+        self.reset_alarm(client, waiting.retry_at, None);
         let Some(lines) = self.lines.get_mut(&waiting.db) else { return };
         for key in &waiting.keys {
             let Some(line) = lines.get_mut(key) else { continue };
@@ -260,8 +275,8 @@ impl Engine {
         };
         let db = client.db;
         let ticket = self.blocked.join(key, db, &wait);
-        let Wait { keys, deadline, mark, .. } = wait;
-        let waiting = Waiting { request, db, keys, deadline, mark, ticket, nanos };
+        let Wait { keys, deadline, retry_at, mark, .. } = wait;
+        let waiting = Waiting { request, db, keys, deadline, retry_at, mark, ticket, nanos };
         client.waiting = Some(Box::new(waiting));
         client.flags.set(ClientFlags::BLOCKED, true);
         self.choose_listening();
@@ -321,8 +336,10 @@ impl Engine {
             }
             unanswered
         });
-        if let Some(Unanswered::Waits(_, nanos)) = unanswered {
+        if let Some(Unanswered::Waits(wait, nanos)) = unanswered {
             waiting.nanos = nanos;
+            self.blocked.reset_alarm(key, waiting.retry_at, wait.retry_at);
+            waiting.retry_at = wait.retry_at;
             if !waiting.mark.is_empty() {
                 in_vain.push(waiting.mark.clone());
             }
@@ -402,9 +419,21 @@ impl Engine {
         }
     }
 
-    /// Answers those whose time is over.
+    /// Answers those whose time is over, and tries those again whose alarm has rung.
     pub(super) fn end_waits_when_due(&mut self) {
         let now = self.now.unix_ms();
+        while let Some((at, client)) = self.blocked.alarms.first().copied()
+            && at <= now
+        {
+            self.blocked.alarms.pop_first();
+            let client = self.clients.get_mut(client);
+            let Some(waiting) = client.and_then(|client| client.waiting.as_mut()) else { continue };
+            waiting.retry_at = None;
+            for key in &waiting.keys {
+                self.blocked.make_ready(waiting.db, key, |_| true);
+            }
+        }
+        self.serve_waiters();
         while let Some((deadline, client)) = self.blocked.deadlines.first().copied()
             && deadline < now
         {

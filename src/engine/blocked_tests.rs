@@ -256,3 +256,33 @@ fn thousands_wait_at_one_key_or_at_many() {
     }
     assert!(stage.engine.blocked.is_empty() && stage.engine.next_due().is_none());
 }
+
+#[test]
+fn who_claims_is_woken_when_an_entry_has_been_pending_for_long() {
+    let mut stage = Stage::new(&[]);
+    let (giver, one, two) = (stage.connect(), stage.connect(), stage.connect());
+    stage.ask(giver, "xgroup create s g $ mkstream");
+    let claim = "xreadgroup group g second claim 30 block 100 streams s >";
+    wait(&mut stage, one, claim);
+    assert_eq!(stage.engine.blocked.next_due().unwrap().0, stage.engine.now.unix_ms().0 + 101);
+    // The entry goes to whoever came first; from then on the other knows when to try again.
+    stage.ask(giver, "xadd s 1-1 f v");
+    assert!(stage.read(one).contains("1-1"));
+    wait(&mut stage, two, "xreadgroup group g third claim 30 block 100 streams s >");
+    stage.pass_ms(10);
+    wait(&mut stage, one, claim);
+    assert_eq!(stage.engine.next_due().unwrap().0, stage.engine.now.unix_ms().0 + 20);
+    stage.pass_ms(19);
+    stage.engine.expire();
+    assert_eq!((stage.read(one), stage.read(two)), (String::new(), String::new()));
+    stage.pass_ms(1);
+    stage.engine.expire();
+    // The one who has waited for longer gets it, with the time it was idle and how often it came.
+    assert_eq!(stage.read(two), "*1 *2 $1 s *1 *4 $3 1-1 *2 $1 f $1 v :30 :1");
+    assert_eq!(stage.read(one), "");
+    assert_eq!(stage.engine.next_due().unwrap().0, stage.engine.now.unix_ms().0 + 30);
+    stage.pass_ms(30);
+    stage.engine.expire();
+    assert_eq!(stage.read(one), "*1 *2 $1 s *1 *4 $3 1-1 *2 $1 f $1 v :30 :2");
+    assert!(stage.engine.blocked.is_empty() && stage.engine.next_due().is_none());
+}

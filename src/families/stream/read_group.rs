@@ -1,5 +1,6 @@
 //! Reading for a group, and waiting: XREADGROUP.
 
+use crate::base::time::UnixMillis;
 use crate::command::context::{Absence, CmdResult, Flow, Wait, WriteCx};
 use crate::command::spec::DataRun::{self, Write};
 use crate::command::spec::{
@@ -11,6 +12,7 @@ use crate::keyspace::value::Kind;
 use crate::protocol::error::ReplyError;
 use crate::protocol::reply::Reply;
 use crate::structures::cow_tree::End;
+use crate::structures::epoch::Epochs;
 use crate::types::stream::group::{Group as ConsumerGroup, Name};
 use crate::types::stream::id::Id;
 use crate::types::stream::log::Log;
@@ -152,12 +154,33 @@ fn xreadgroup(cx: &mut WriteCx<'_>) -> CmdResult {
         cx.reply.null_array();
         return Ok(Flow::Replied);
     }
+    let retry_at = read.claim.and_then(|idle| first_claimable(cx, &read.streams, group, idle));
     let keys = read.streams.iter().map(|(key, _)| *key);
     let mut wait = Wait::new(Kind::Stream, keys, read.deadline, Absence::NullArray);
     wait.heeds_loss = true;
-    // What one consumer of a group doesn't get, no other does.
-    wait.mark = group.into();
+    wait.retry_at = retry_at;
+    // What one consumer of a group doesn't get, no other does; but who claims has a time of his own.
+    if read.claim.is_none() {
+        wait.mark = group.into();
+    }
     Ok(wait.into())
+}
+
+/// When the first entry that is pending now will have been so for `idle` milliseconds.
+fn first_claimable(
+    cx: &mut WriteCx<'_>,
+    streams: &[(&[u8], &[u8])],
+    group: &[u8],
+    idle: i64,
+) -> Option<UnixMillis> {
+    let look = |stream: &mut Stream, _: &mut Epochs| {
+        let oldest = |group: &mut ConsumerGroup| group.oldest_delivery();
+        (stream.body_mut().groups.update(group, oldest).flatten(), Change::None)
+    };
+    // Each is a stream, if it is there: it was read just now.
+    let oldest = streams.iter().filter_map(|(key, _)| cx.keys.update(key, look).ok()??).min()?;
+    // Not at once: it was tried just now.
+    Some(UnixMillis(oldest.saturating_add(idle).max(cx.keys.now().0.saturating_add(1))))
 }
 
 impl Visit<'_, '_> {

@@ -248,9 +248,23 @@ impl Group {
     /// Entries that were last delivered at `until` or before, at most `count`: released ones, then
     /// the longest idle. The first call is O(n log n), later ones O(count + log n).
     pub fn idle(&mut self, until: i64, count: usize) -> Vec<Id> {
+        self.order_by_time();
+        let idle = self.by_time.iter().flat_map(Ordered::iter).map(|(key, ())| *key);
+        let idle = idle.take_while(|(time, _)| *time <= until);
+        self.released.iter().map(|(_, id)| *id).chain(idle.map(|(_, id)| id)).take(count).collect()
+    }
+
+    /// When the entry was last delivered that has been idle for longest. As costly as
+    /// [`Group::idle`].
+    pub fn oldest_delivery(&mut self) -> Option<i64> {
+        self.order_by_time();
+        self.by_time.as_ref()?.iter().next().map(|((time, _), ())| *time)
+    }
+
+    fn order_by_time(&mut self) {
         let owned =
             |(id, pending): (&Id, &Pending)| pending.owner.as_ref().map(|_| (pending.time, *id));
-        let by_time = self.by_time.get_or_insert_with(|| {
+        self.by_time.get_or_insert_with(|| {
             let mut all: Vec<_> = self.pending.iter().filter_map(owned).collect();
             all.sort_unstable();
             let mut by_time = Ordered::default();
@@ -259,8 +273,6 @@ impl Group {
             }
             by_time
         });
-        let idle = by_time.iter().map(|(key, ())| *key).take_while(|(time, _)| *time <= until);
-        self.released.iter().map(|(_, id)| *id).chain(idle.map(|(_, id)| id)).take(count).collect()
     }
 
     fn forget_time(&mut self, id: Id, before: &Pending) {
