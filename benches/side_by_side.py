@@ -238,11 +238,14 @@ def rss_per_entry(server, scale):
 
 
 def fill_collections(server, scale):
-    """One large collection of each type, and 50,000 hashes of 20 fields."""
-    fill_large(server, ["RPUSH", "list"], lambda n: (VALUE,), int(1.5 * MILLION))
-    fill_large(server, ["SADD", "set"], lambda n: (b"element:%012d" % n,), int(1.5 * MILLION))
-    fill_large(server, ["HSET", "hash"], lambda n: (b"element:%012d" % n, VALUE), MILLION)
-    fill_large(server, ["ZADD", "sorted"], lambda n: (n * 7919 % 1_000_003, b"element:%012d" % n), int(1.5 * MILLION))
+    """Collections of 100,000 elements, some of a million to take from, and 50,000 hashes of 20 fields."""
+    some, many = 100_000, 1_200_000
+    fill_large(server, ["RPUSH", "list"], lambda n: (VALUE,), many)
+    fill_large(server, ["SADD", "set"], lambda n: (b"element:%012d" % n,), some)
+    fill_large(server, ["SADD", "bag"], lambda n: (b"element:%012d" % n,), many)
+    fill_large(server, ["HSET", "hash"], lambda n: (b"element:%012d" % n, VALUE), some)
+    fill_large(server, ["ZADD", "sorted"], lambda n: (n * 7919 % 1_000_003, b"element:%012d" % n), some)
+    fill_large(server, ["ZADD", "queue"], lambda n: (n * 7919 % 1_000_003, b"element:%012d" % n), many)
     rng = random.Random(7)
     fill_large(server, ["GEOADD", "places"], lambda n: (rng.uniform(13, 16), rng.uniform(36, 39), b"place:%d" % n), 100_000)
     send(server, (request("HSET", "hash:%012d" % n, *(w for at in range(20) for w in ("field:%d" % at, VALUE))) for n in range(50_000)))
@@ -387,17 +390,17 @@ COLLECTION_LOADS = [
     ("lpush.16", "LPUSH list 0123456789abcdef", MILLION, MILLION),
     ("rpop.16", "RPOP list", MILLION, MILLION),
     ("lrange100.16", "LRANGE list 0 99", 200_000, MILLION),
-    ("sadd.16", f"SADD set {ELEMENT}", 2 * MILLION, 2 * MILLION),
-    ("spop.16", "SPOP set", MILLION, MILLION),
-    ("hset.16", f"HSET hash {ELEMENT} 0123456789abcdef", 2 * MILLION, MILLION),
-    ("hget.16", f"HGET hash {ELEMENT}", 2 * MILLION, MILLION),
+    ("sadd.16", f"SADD set {ELEMENT}", 2 * MILLION, 100_000),
+    ("spop.16", "SPOP bag", MILLION, MILLION),
+    ("hset.16", f"HSET hash {ELEMENT} 0123456789abcdef", 2 * MILLION, 100_000),
+    ("hget.16", f"HGET hash {ELEMENT}", 2 * MILLION, 100_000),
     ("hgetall20.16", "HGETALL hash:__rand_int__", 400_000, 50_000),
     ("pfadd.16", f"PFADD sketch {ELEMENT}", 2 * MILLION, MILLION),
-    ("setbit.16", "SETBIT bits __rand_int__ 1", 2 * MILLION, MILLION),
-    ("zadd.16", f"ZADD sorted __rand_int__ {ELEMENT}", MILLION, MILLION),
-    ("zrank.16", f"ZRANK sorted {ELEMENT}", MILLION, MILLION),
-    ("zrange100.16", "ZRANGE sorted 100000 100099", 200_000, MILLION),
-    ("zpopmin.16", "ZPOPMIN sorted", MILLION, MILLION),
+    ("setbit.16", "SETBIT bits:__rand_int__ 7 1", 2 * MILLION, MILLION),
+    ("zadd.16", f"ZADD sorted __rand_int__ {ELEMENT}", MILLION, 100_000),
+    ("zrank.16", f"ZRANK sorted {ELEMENT}", MILLION, 100_000),
+    ("zrange100.16", "ZRANGE sorted 50000 50099", 200_000, MILLION),
+    ("zpopmin.16", "ZPOPMIN queue", MILLION, MILLION),
     ("xadd.16", "XADD stream * field 0123456789abcdef", MILLION, MILLION),
     ("xrange100.16", "XRANGE stream - + COUNT 100", 100_000, MILLION),
     ("geosearch.16", "GEOSEARCH places FROMLONLAT 14.5 37.5 BYRADIUS 10 km ASC", 50_000, MILLION),
