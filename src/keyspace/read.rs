@@ -177,7 +177,7 @@ impl<'a> Reader<'a> {
         let policy = self.keyspace.clock.policy;
         self.find(key).map(|entry| policy.frequency(entry.clock(), self.now).unwrap_or(0))
     }
-    /// Bytes that key, value and their share of the table take; of a collection, estimated from
+    /// Bytes that key, value and their share of table and wheel take; of a collection, estimated from
     /// `samples` elements, 0 being all.
     pub fn memory_bytes(&self, key: &[u8], samples: usize) -> Option<usize> {
         let entry = self.find(key)?;
@@ -186,7 +186,12 @@ impl<'a> Reader<'a> {
             _ => entry.memory_bytes(),
         };
         let share = self.table.memory_bytes() / self.len().max(1);
-        Some(value + share)
+        let timers = &self.keyspace.database(self.db).timers;
+        let filed = match entry.deadline() {
+            Some(_) => timers.memory_bytes() / timers.len().max(1),
+            None => 0,
+        };
+        Some(value + share + filed)
     }
     /// Keys, expired but not yet removed ones included.
     pub fn len(&self) -> usize {

@@ -17,7 +17,7 @@ use super::node::{Entries, Entry, Fields, Node, NodeLimits};
 use crate::structures::Corrupt;
 use crate::structures::cow_tree::{CowTree, End, Leaves};
 
-/// A node's counted struct, and its place in the parent.
+/// A closed node's counted struct, and its place in the parent.
 const NODE_OVERHEAD: usize = 112;
 
 /// Why an entry can't be added.
@@ -163,10 +163,10 @@ impl Log {
     pub fn memory_bytes(&self, samples: usize) -> usize {
         let (mut bytes, mut seen) = (0, 0);
         for node in self.nodes().take(if samples == 0 { usize::MAX } else { samples }) {
-            bytes += node.heap_bytes() + NODE_OVERHEAD;
+            bytes += node.heap_bytes();
             seen += 1;
         }
-        bytes / seen.max(1) * self.node_count()
+        bytes / seen.max(1) * self.node_count() + NODE_OVERHEAD * self.closed
     }
 
     /// Allocations that freeing it gives back, about.
