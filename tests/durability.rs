@@ -480,3 +480,16 @@ fn a_backup_is_complete_with_its_manifest() {
     let restored = Server::start(&copy, &["--save", ""]);
     assert_eq!(digest(&mut restored.connect()), known);
 }
+
+#[test]
+fn a_second_interrupt_does_not_wait_for_the_save() {
+    let folder = Folder::new("insist");
+    let server = Server::start(&folder.0, &["--save", "3600 1", "--rdb-key-save-delay", "100000"]);
+    let mut client = server.connect();
+    ask::<String>(&mut client, "debug populate 50");
+    server.signal("INT");
+    wait_until("a file", || folder.names().len() == 1);
+    server.signal("INT");
+    assert_eq!(server.end().code(), Some(1));
+    assert_eq!(folder.names(), [""; 0]);
+}
