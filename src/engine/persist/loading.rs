@@ -9,6 +9,9 @@ use crate::keyspace::write::Free;
 
 use super::disk::{LoadJob, LoadStyle, Portion};
 
+/// How many keys ahead their places are fetched into the cache.
+const LOOKAHEAD: usize = 16;
+
 /// What becomes of a key of the file when there is one of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clash {
@@ -137,7 +140,13 @@ impl Engine {
             Portion::Keys { keys, expired, bytes } => {
                 self.loading.expired += expired;
                 let now = self.now.unix_ms();
-                for (db, key) in keys {
+                let places: Vec<_> = keys.iter().map(|(db, key)| (*db, key.hash())).collect();
+                for (at, (db, key)) in keys.into_iter().enumerate() {
+                    if let Some((db, hash)) = places.get(at + LOOKAHEAD)
+                        && self.keyspace.has_db(*db)
+                    {
+                        self.keyspace.prefetch(*db, *hash);
+                    }
                     self.put_in(db, key, now)?;
                 }
                 if let Some(load) = &mut self.loading.current {
