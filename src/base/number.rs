@@ -33,11 +33,14 @@ pub fn parse_uint(text: &[u8]) -> Option<u64> {
     canonical(text, U64_DIGITS)
 }
 
-/// An unsigned 64-bit integer as the parts of a stream ID may be written: leading blanks, a `+`
-/// and leading zeros pass.
+/// An unsigned 64-bit integer as the parts of a stream ID may be written: leading blanks, a `+`,
+/// leading zeros and the `-` of nothing but zeros pass.
 pub fn parse_uint_loose(text: &[u8]) -> Option<u64> {
     let text = &text[text.iter().take_while(|byte| is_c_space(**byte)).count()..];
-    let digits = text.strip_prefix(b"+").unwrap_or(text);
+    let digits = match text {
+        [b'-', zeros @ ..] if zeros.iter().all(|digit| *digit == b'0') => zeros,
+        _ => text.strip_prefix(b"+").unwrap_or(text),
+    };
     if digits.is_empty() {
         return None;
     }
@@ -380,6 +383,9 @@ mod tests {
         assert_eq!(parse_uint_loose(b" \x0b+007"), Some(7));
         assert_eq!(parse_uint_loose(b"18446744073709551616"), None);
         assert_eq!(parse_uint_loose(b"+"), None);
+        assert_eq!(parse_uint_loose(b"-0"), Some(0));
+        assert_eq!(parse_uint_loose(b"-"), None);
+        assert_eq!(parse_uint_loose(b"-1"), None);
         assert_eq!(parse_uint_loose(b"5 "), None);
     }
 

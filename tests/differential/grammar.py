@@ -221,7 +221,7 @@ FAMILIES = {
         BLMPOP timeout (1 key|2 key key|count key) (LEFT|RIGHT) [COUNT count]
         RPUSH key number...
         SORT sortkey {[LIMIT index index] [GET sortpattern] [ASC|DESC] [ALPHA] [STORE key]}
-        SORT sortkey {BY sortpattern [LIMIT index index] [GET sortpattern] [ASC|DESC] [STORE key]}
+        SORT sortkey {BY bypattern [LIMIT index index] [GET sortpattern] [ASC|DESC] [STORE key]}
         SORT sortkey {BY nosort LIMIT index index [GET sortpattern] [ASC|DESC] STORE key}
         SORT_RO sortkey {[LIMIT index index] [GET sortpattern] [GET sortpattern] [ASC|DESC] [ALPHA]}
     """,
@@ -433,6 +433,10 @@ class Draw:
 
     def d_sortpattern(self):
         return self.rng.choice(["#", "k*", "k*", "*", "k*->f", "k*->", "k->*", "**", "nosuch*"])
+
+    def d_bypattern(self):
+        """With a `*`: without, a set comes in the order of its table, which is each server's own."""
+        return self.rng.choice(["k*", "k*", "*", "k*->f", "k*->", "**", "nosuch*"])
 
     def d_sortkey(self):
         """Seldom a sorted set: Redis converts a small one for good, and takes negative offsets otherwise then."""
