@@ -1,5 +1,5 @@
 //! MEMORY USAGE against what the allocator hands out: for each type and encoding the sum over many
-//! keys is within a tenth of what used_memory grew by.
+//! keys is within a tenth of what `used_memory` grew by.
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use redis::{Connection, Pipeline, cmd, pipe};
