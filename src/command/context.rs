@@ -112,6 +112,7 @@ impl Absence {
 
 /// Directives that data commands obey; a copy lives with the keyspace's owner.
 #[derive(Clone, Copy, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "one directive each")]
 pub struct DataLimits {
     /// `proto-max-bulk-len`: no string may grow beyond it. Bytes.
     pub bulk_len_max: usize,
@@ -119,6 +120,10 @@ pub struct DataLimits {
     pub lazy_user_flush: bool,
     /// `maxmemory-policy` is one of the LFU ones: OBJECT FREQ answers, OBJECT IDLETIME doesn't.
     pub counts_frequency: bool,
+    /// `rdbcompression`, which DUMP obeys, too.
+    pub compresses_payloads: bool,
+    /// RESTORE takes values whose checksum is wrong (DEBUG SET-SKIP-CHECKSUM-VALIDATION).
+    pub ignores_checksums: bool,
     /// When collections change their encoding.
     pub encodings: EncodingLimits,
 }

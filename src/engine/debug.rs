@@ -68,6 +68,8 @@ const HELP: &[&str] = &[
     "    Stop removing keys that nobody looks at when their time is over, or go on.",
     "SET-DISABLE-DENY-SCRIPTS <0|1>",
     "    Let scripts call what is not for them, or not.",
+    "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
+    "    Let RESTORE take payloads whose checksum is wrong, or not.",
     "SLEEP <seconds>",
     "    Do nothing for a while.",
 ];
@@ -104,6 +106,7 @@ const SUBCOMMANDS: &[(&str, usize, usize, Subcommand)] = &[
     ("segfault", 0, 0, crash),
     ("set-active-expire", 1, 1, set_active_expire),
     ("set-disable-deny-scripts", 1, 1, allow_scripts_everything),
+    ("set-skip-checksum-validation", 1, 1, ignore_checksums),
     ("sleep", 1, 1, sleep),
 ];
 
@@ -182,6 +185,12 @@ fn sleep(cx: &mut EngineCx<'_>) -> CmdResult {
 
 fn set_active_expire(cx: &mut EngineCx<'_>) -> CmdResult {
     cx.engine.expires_actively = is_set(cx.args.bytes()?);
+    cx.reply.ok();
+    Ok(Flow::Replied)
+}
+
+fn ignore_checksums(cx: &mut EngineCx<'_>) -> CmdResult {
+    cx.engine.limits.ignores_checksums = is_set(cx.args.bytes()?);
     cx.reply.ok();
     Ok(Flow::Replied)
 }

@@ -279,6 +279,8 @@ impl Engine {
                 bulk_len_max: 0,
                 lazy_user_flush: false,
                 counts_frequency: false,
+                compresses_payloads: true,
+                ignores_checksums: false,
                 encodings: EncodingLimits::default(),
             },
             here_max: usize::MAX,
@@ -327,6 +329,8 @@ impl Engine {
                 self.config.maxmemory_policy,
                 EvictionPolicy::AllkeysLfu | EvictionPolicy::VolatileLfu
             ),
+            compresses_payloads: self.config.rdbcompression,
+            ignores_checksums: self.limits.ignores_checksums,
             encodings: encoding_limits(&self.config),
         };
         self.here_max = match usize::try_from(self.config.offload_threshold) {

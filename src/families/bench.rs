@@ -39,6 +39,8 @@ impl Bench {
                 bulk_len_max: 512 << 20,
                 lazy_user_flush: false,
                 counts_frequency: false,
+                compresses_payloads: true,
+                ignores_checksums: false,
                 encodings: EncodingLimits::default(),
             },
             rng: fastrand::Rng::with_seed(7),

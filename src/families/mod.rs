@@ -68,6 +68,7 @@ pub const TABLES: &[&[Command<DataRun>]] = &[
     hash::timed::COMMANDS,
     key::basic::COMMANDS,
     key::place::COMMANDS,
+    key::dump::COMMANDS,
     key::expire::COMMANDS,
     key::walk::COMMANDS,
     key::flush::COMMANDS,

@@ -40,6 +40,12 @@ pub enum ReplyError {
     BitOffset,
     #[error("ERR source and destination objects are the same")]
     SameObject,
+    #[error("BUSYKEY Target key name already exists.")]
+    BusyKey,
+    #[error("ERR DUMP payload version or checksum are wrong")]
+    BadPayload,
+    #[error("ERR Bad data format")]
+    BadData,
 
     /// What the decoder could not read; the connection is closed.
     #[error("ERR Protocol error: {0}")]

@@ -1,6 +1,7 @@
 //! Commands of keys, whatever their value.
 
 pub mod basic;
+pub mod dump;
 pub mod expire;
 pub mod flush;
 pub mod object;

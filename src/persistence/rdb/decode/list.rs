@@ -49,7 +49,13 @@ impl Decoder<'_> {
                 _ => NODE_PACKED,
             };
             let segment = match kind {
-                NODE_PLAIN => Segment::Plain(Cow::Owned(input.owned()?)),
+                NODE_PLAIN => {
+                    let element = input.owned()?;
+                    if element.is_empty() {
+                        return input.damaged("a list with an empty node");
+                    }
+                    Segment::Plain(Cow::Owned(element))
+                }
                 NODE_PACKED => {
                     let pack = match layout {
                         layout::LIST_QUICKLIST => from_ziplist(input)?,
