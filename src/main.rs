@@ -65,6 +65,10 @@ fn main() -> ExitCode {
             let _ = std::io::stdout().write_all(text.as_bytes());
             ExitCode::SUCCESS
         }
+        Outcome::Fail(text) => {
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            ExitCode::FAILURE
+        }
         Outcome::Refuse(text) => {
             let _ = std::io::stderr().write_all(text.as_bytes());
             ExitCode::FAILURE

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Arg, Command};
 
+use super::check_rdb;
 use super::config_files::{DiskFiles, reason, working_dir};
 use crate::config::file::{Fault, Files, Origin, Reader, VARIABLE_PREFIX};
 use crate::config::{Config, Field, example, options};
@@ -33,6 +34,8 @@ pub enum Outcome {
     Run(Box<Start>),
     /// Print to standard output and leave with success.
     Print(String),
+    /// Print to standard output and leave with failure.
+    Fail(String),
     /// Print to standard error and leave with failure.
     Refuse(String),
 }
@@ -81,14 +84,22 @@ fn checked(start: &Start) -> String {
     text
 }
 
-/// Parts that redis-server and its other names play, and ochre does not.
+/// Parts that redis-server plays under other names.
 fn other_part(program: &[u8], arguments: &[Vec<u8>]) -> Option<Outcome> {
     let name = Path::new(OsStr::from_bytes(program)).file_name().map_or(&b""[..], OsStr::as_bytes);
     let is_sentinel =
         name.ends_with(b"-sentinel") || arguments.iter().any(|argument| argument == b"--sentinel");
+    if name.ends_with(b"-check-rdb") {
+        return Some(check_rdb::run(arguments));
+    }
+    if let Some((first, words)) = arguments.split_first()
+        && first == b"check-rdb"
+    {
+        return Some(check_rdb::run(words));
+    }
     let part = if is_sentinel {
         "Sentinel: the one of Redis or Valkey can watch over ochre"
-    } else if name.ends_with(b"-check-rdb") || name.ends_with(b"-check-aof") {
+    } else if name.ends_with(b"-check-aof") {
         "checking files: use the tool of Redis or Valkey"
     } else {
         return None;
@@ -282,6 +293,29 @@ mod tests {
             Outcome::Print(text) => text,
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn file_is_checked_under_either_name() {
+        let path = std::env::temp_dir().join(format!("ochre-check-{}.rdb", std::process::id()));
+        std::fs::write(&path, b"REDIS0003\xff").unwrap();
+        let text = print(&["check-rdb", path.to_str().unwrap()]);
+        assert!(text.contains("RDB looks OK!"), "{text}");
+        std::fs::write(&path, b"REDIS0003\0\x05cut").unwrap();
+        let fail = |arguments: &[&str]| match start(arguments, &[], b"") {
+            Outcome::Fail(text) => text,
+            other => panic!("{other:?}"),
+        };
+        let text = fail(&["check-rdb", path.to_str().unwrap()]);
+        assert!(text.contains("[offset 14] it ends in the middle"), "{text}");
+        std::fs::remove_file(&path).unwrap();
+        assert!(fail(&["check-rdb"]).starts_with("Usage:"));
+        assert!(fail(&["check-rdb", path.to_str().unwrap()]).starts_with("Cannot open file"));
+        let arguments = vec!["/usr/bin/redis-check-rdb".into(), path.into()];
+        let (mut stdin, environment) = (&b""[..], vec![]);
+        let stdin = &mut stdin;
+        let outcome = parse(Started { arguments, environment, stdin, is_command: &|_| false });
+        assert!(matches!(outcome, Outcome::Fail(_)));
     }
 
     #[test]

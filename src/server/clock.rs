@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::base::time::{MonotonicMicros, Now};
+use crate::base::time::{MonotonicMicros, Now, UnixMillis};
 
 /// How long the tick counter is compared with the monotonic clock at the start.
 const CALIBRATION: Duration = Duration::from_micros(1500);
@@ -57,6 +57,11 @@ impl Clock {
 #[allow(clippy::disallowed_methods, reason = "this is the one home of the clock")]
 fn now_instant() -> Instant {
     Instant::now()
+}
+
+/// The wall clock, for what runs without a server.
+pub(super) fn unix_ms() -> UnixMillis {
+    Now { unix_us: unix_us(), monotonic: MonotonicMicros(0) }.unix_ms()
 }
 
 #[allow(clippy::disallowed_methods, reason = "this is the one home of the clock")]

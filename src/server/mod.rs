@@ -3,6 +3,7 @@
 mod acceptor;
 pub mod allocator;
 pub mod aof;
+mod check_rdb;
 pub mod cli;
 mod clock;
 mod commits;

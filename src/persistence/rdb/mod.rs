@@ -9,6 +9,7 @@
 //! Numbers have one to nine bytes; strings have their length before them, and short integers and
 //! compressible texts a shorter form ([`output`], [`input`]).
 
+pub mod check;
 pub mod decode;
 pub mod encode;
 pub mod error;
