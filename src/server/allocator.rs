@@ -4,8 +4,8 @@
 //! over all slots is the truth. A slot outlives its thread: what one thread allocates another may
 //! free, and only the sum means anything.
 //!
-//! 1. Alignments above 8 are passed on explicitly. jemalloc is built with size classes 8 bytes
-//!    apart, so a plain allocation promises no more than 8.
+//! 1. jemalloc is built with size classes 8 bytes apart, so a plain allocation promises no more than
+//!    an alignment of 8. See [`request_of`] for more.
 
 #![allow(unsafe_code, reason = "a global allocator is an unsafe interface")]
 
@@ -16,6 +16,11 @@ use std::ptr::{self, null_mut};
 use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed};
 
 use tikv_jemalloc_sys as jemalloc;
+
+use crate::structures::size_class::size_class;
+
+/// Up to here size classes are computed in place.
+const PAGE_BYTES: usize = 4096;
 
 /// Threads that count without sharing; those beyond share the last slot.
 const SLOTS: usize = 64;
@@ -58,58 +63,71 @@ fn count(bytes: isize) {
     }
 }
 
-fn flags_of(layout: Layout) -> c_int {
-    if layout.align() <= 8 {
-        0
-    } else {
-        c_int::try_from(layout.align().trailing_zeros()).unwrap_or(0)
+/// What jemalloc is asked for: size and flags.
+#[inline]
+fn request_of(size: usize, align: usize) -> (usize, c_int) {
+    match align {
+        ..=8 => (size, 0),
+        // Size classes that hold a multiple of 16 are multiples of 16 themselves, and slabs begin
+        // at pages: asked like this, jemalloc takes its short way. Lua asks for nothing else.
+        16 => (size.next_multiple_of(16), 0),
+        _ => (size, c_int::try_from(align.trailing_zeros()).unwrap_or(0)),
     }
 }
 
-/// Bytes that an allocation of `layout` really takes.
-fn class_of(layout: Layout, flags: c_int) -> isize {
+/// Bytes that an allocation really takes.
+#[inline]
+fn class_of((size, flags): (usize, c_int)) -> isize {
+    if flags == 0 && size <= PAGE_BYTES {
+        return isize::try_from(size_class(size)).unwrap_or(isize::MAX);
+    }
     // SAFETY: `nallocx` only computes; the size is not zero, see the callers.
-    isize::try_from(unsafe { jemalloc::nallocx(layout.size(), flags) }).unwrap_or(isize::MAX)
+    isize::try_from(unsafe { jemalloc::nallocx(size, flags) }).unwrap_or(isize::MAX)
 }
 
-// SAFETY: memory comes from and goes back to jemalloc with the layout's size and alignment; the
-// counting touches only atomics and a const-initialised thread-local without destructor.
+// SAFETY: memory comes from and goes back to jemalloc with the layout's size and alignment, or more
+// of both; the counting touches only atomics and a const-initialised thread-local without destructor.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let flags = flags_of(layout);
+        let request = request_of(layout.size(), layout.align());
         // SAFETY: the caller passes a layout of non-zero size.
-        let memory = unsafe { jemalloc::mallocx(layout.size(), flags) };
+        // Without flags `malloc` does the same on a shorter way.
+        let memory = unsafe {
+            match request {
+                (size, 0) => jemalloc::malloc(size),
+                (size, flags) => jemalloc::mallocx(size, flags),
+            }
+        };
         if !memory.is_null() {
-            count(class_of(layout, flags));
+            count(class_of(request));
         }
         memory.cast()
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        let flags = flags_of(layout);
+        let request = request_of(layout.size(), layout.align());
         // SAFETY: as in `alloc`.
-        let memory = unsafe { jemalloc::mallocx(layout.size(), flags | jemalloc::MALLOCX_ZERO) };
+        let memory = unsafe { jemalloc::mallocx(request.0, request.1 | jemalloc::MALLOCX_ZERO) };
         if !memory.is_null() {
-            count(class_of(layout, flags));
+            count(class_of(request));
         }
         memory.cast()
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        let flags = flags_of(layout);
-        count(-class_of(layout, flags));
+        let request = request_of(layout.size(), layout.align());
+        count(-class_of(request));
         // SAFETY: the caller passes what `alloc` returned for this layout.
-        unsafe { jemalloc::sdallocx(memory.cast(), layout.size(), flags) };
+        unsafe { jemalloc::sdallocx(memory.cast(), request.0, request.1) };
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        let flags = flags_of(layout);
+        let old = request_of(layout.size(), layout.align());
+        let new = request_of(new_size, layout.align());
         // SAFETY: the caller passes what `alloc` returned for this layout, and a non-zero size.
-        let moved = unsafe { jemalloc::rallocx(memory.cast(), new_size, flags) };
-        if !moved.is_null()
-            && let Ok(new) = Layout::from_size_align(new_size, layout.align())
-        {
-            count(class_of(new, flags) - class_of(layout, flags));
+        let moved = unsafe { jemalloc::rallocx(memory.cast(), new.0, new.1) };
+        if !moved.is_null() {
+            count(class_of(new) - class_of(old));
         }
         moved.cast()
     }
@@ -190,4 +208,30 @@ pub fn report() -> String {
         jemalloc::malloc_stats_print(Some(append), (&raw mut text).cast(), ptr::null());
     }
     String::from_utf8_lossy(&text).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
+    use super::*;
+
+    #[test]
+    fn sizes_are_those_of_the_allocator() {
+        for align in [1, 8, 16, 64] {
+            for size in 1..10_000 {
+                let (asked, flags) = request_of(size, align);
+                // SAFETY: allocated, looked at and freed with the same size and alignment.
+                let (is_aligned, usable) = unsafe {
+                    let layout = Layout::from_size_align(size, align).unwrap();
+                    let memory = CountingAllocator.alloc(layout);
+                    let usable = jemalloc::sallocx(memory.cast(), flags);
+                    CountingAllocator.dealloc(memory, layout);
+                    (memory.addr().is_multiple_of(align), usable)
+                };
+                assert!(is_aligned, "{size} bytes at {align}");
+                assert_eq!(class_of((asked, flags)), isize::try_from(usable).unwrap());
+            }
+        }
+    }
 }
