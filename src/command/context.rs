@@ -206,6 +206,8 @@ pub struct ReadCx<'a> {
     pub rng: &'a mut fastrand::Rng,
     /// How many elements may be walked here and now.
     pub here_max: usize,
+    /// Whether a script calls: its replies must not depend on how a table is laid out.
+    pub in_script: bool,
 }
 
 impl ReadCx<'_> {
@@ -234,4 +236,6 @@ pub struct WriteCx<'a> {
     pub here_max: usize,
     /// How the call is told to the log.
     pub telling: &'a mut Telling,
+    /// Whether a script calls: its replies must not depend on how a table is laid out.
+    pub in_script: bool,
 }

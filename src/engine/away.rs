@@ -90,6 +90,7 @@ impl LongRead {
             limits: &limits,
             rng: &mut rng,
             here_max: usize::MAX,
+            in_script: false,
         });
         let error = outcome.err();
         if let Some(error) = &error {

@@ -472,19 +472,29 @@ impl Engine {
         let (db, now) = (client.db, self.now.unix_ms());
         // What is part of a whole is not put off.
         let here_max = if manner == Manner::Alone { self.here_max } else { usize::MAX };
+        let in_script = self.scripts.is_calling();
         match self.registry.row(index).run {
             Run::Read(handler) => {
                 let no_touch = client.flags.has(ClientFlags::NO_TOUCH);
                 let keys = self.keyspace.reader(db, now);
                 let keys = if no_touch { keys.no_touch() } else { keys };
                 let (limits, rng) = (&self.limits, &mut self.rng);
-                handler(&mut ReadCx { args, reply, keys, limits, rng, here_max })
+                handler(&mut ReadCx { args, reply, keys, limits, rng, here_max, in_script })
             }
             Run::Write(handler) => {
                 let keys = self.keyspace.writer(db, now);
                 let (limits, rng) = (&self.limits, &mut self.rng);
                 let telling = &mut self.propagation.telling;
-                handler(&mut WriteCx { args, reply, keys, limits, rng, here_max, telling })
+                handler(&mut WriteCx {
+                    args,
+                    reply,
+                    keys,
+                    limits,
+                    rng,
+                    here_max,
+                    telling,
+                    in_script,
+                })
             }
             Run::Engine(handler) => {
                 let mut args = args;

@@ -106,13 +106,31 @@ impl Bench {
             DataRun::Read(handler) => {
                 let keys = self.keyspace.reader(self.db, self.now);
                 let here_max = usize::MAX;
-                handler(&mut ReadCx { args, reply, keys, limits, rng: &mut self.rng, here_max })
+                handler(&mut ReadCx {
+                    args,
+                    reply,
+                    keys,
+                    limits,
+                    rng: &mut self.rng,
+                    here_max,
+                    in_script: false,
+                })
             }
             DataRun::Write(handler) | DataRun::Refresh(handler) => {
                 let keys = self.keyspace.writer(self.db, self.now);
                 let here_max = usize::MAX;
+                let in_script = false;
                 let (rng, telling) = (&mut self.rng, &mut self.telling);
-                handler(&mut WriteCx { args, reply, keys, limits, rng, here_max, telling })
+                handler(&mut WriteCx {
+                    args,
+                    reply,
+                    keys,
+                    limits,
+                    rng,
+                    here_max,
+                    telling,
+                    in_script,
+                })
             }
             DataRun::Container | DataRun::Help(_) => panic!("the engine answers these"),
         }

@@ -254,6 +254,7 @@ fn sorted<'a>(
     reader: &Reader<'a>,
     key: &[u8],
     wish: &mut Wish<'_>,
+    in_script: bool,
     here_max: usize,
 ) -> Result<Option<Vec<Text<'a>>>, ReplyError> {
     type Items<'a> = Box<dyn Iterator<Item = Item<'a>> + 'a>;
@@ -264,8 +265,8 @@ fn sorted<'a>(
             (list.len(), Box::new(list.iter_from(first, towards)))
         }
         Some(ValueRef::Set(set)) => {
-            // What is stored must not depend on how a table is laid out.
-            if wish.keeps_order() && wish.store.is_some() {
+            // What is stored or goes on in a script must not depend on how a table is laid out.
+            if wish.keeps_order() && (wish.store.is_some() || in_script) {
                 (wish.by, wish.by_text) = (None, true);
             }
             (set.len(), Box::new(set.iter()))
@@ -325,7 +326,7 @@ fn sort_ro(cx: &mut ReadCx<'_>) -> CmdResult {
     let key = cx.args.bytes()?;
     let mut wish = Wish::read(&mut cx.args, false)?;
 
-    let Some(elements) = sorted(&cx.keys, key, &mut wish, cx.here_max)? else {
+    let Some(elements) = sorted(&cx.keys, key, &mut wish, cx.in_script, cx.here_max)? else {
         return Ok(Flow::Away(None));
     };
     write(&mut cx.reply, &cx.keys, &wish, &elements);
@@ -338,7 +339,7 @@ fn sort(cx: &mut WriteCx<'_>) -> CmdResult {
 
     let reader = cx.keys.reader();
     let here_max = if wish.store.is_some() { usize::MAX } else { cx.here_max };
-    let Some(elements) = sorted(&reader, key, &mut wish, here_max)? else {
+    let Some(elements) = sorted(&reader, key, &mut wish, cx.in_script, here_max)? else {
         return Ok(Flow::Away(Some(sort_ro)));
     };
     let Some(target) = wish.store else {
