@@ -215,7 +215,8 @@ fn add(
 ) -> Result<(), ReplyError> {
     let (flags, code) = flags::of_script(text)?;
     let slot = machine.compile(code).map_err(|error| {
-        ReplyError::Text(format!("ERR Error compiling script (new function): {error}").into())
+        let text = [b"ERR Error compiling script (new function): ", &*error].concat();
+        ReplyError::Bytes(text.into())
     })?;
     if let Some(slot) = cx.engine.scripts.cache.insert(name, slot, text, flags, stays) {
         machine.release(slot);

@@ -4,6 +4,7 @@ use mlua::{Lua, Table, Value};
 
 use crate::base::limits::SCRIPT_REPLY_DEPTH_MAX;
 use crate::base::number::{parse_double, parse_int};
+use crate::engine::dispatch::until_zero;
 use crate::protocol::error::ReplyError;
 use crate::protocol::reply::Reply;
 
@@ -296,7 +297,8 @@ fn one_line(bytes: &[u8]) -> Vec<u8> {
 
 pub(super) fn push_line(mark: u8, bytes: &[u8], reply: &mut Reply<'_>) {
     let mut line = vec![mark];
-    line.extend(one_line(bytes));
+    // Clients of Redis never see what comes behind a zero.
+    line.extend(one_line(until_zero(bytes)));
     line.extend_from_slice(b"\r\n");
     reply.output().push_raw(&line);
 }

@@ -258,9 +258,10 @@ impl Engine {
         text: &[u8],
         code: &[u8],
     ) -> Result<Staged, ReplyError> {
-        let slot = machine
-            .compile(code)
-            .map_err(|error| said(&format!("ERR Error compiling function: {error}")))?;
+        let slot = machine.compile(code).map_err(|error| {
+            let text = [b"ERR Error compiling function: ", &*error].concat();
+            ReplyError::Bytes(text.into())
+        })?;
         self.scripts.fiber()?;
         machine.shared.registrations.borrow_mut().clear();
         machine.shared.fatal_text.set("FUNCTION LOAD timeout");

@@ -75,6 +75,8 @@ pub(super) struct Machine {
     free_slots: RefCell<Vec<usize>>,
     next_slot: Cell<usize>,
     job: RefCell<Option<Job>>,
+    /// Whether something ran since garbage was last collected.
+    is_littered: Cell<bool>,
     /// Under what `code` or `globals` have the arguments.
     argument_names: (Value, Value),
     /// Lua frees a chunk's name while it still needs it, unless somebody else holds it.
@@ -115,6 +117,8 @@ impl Machine {
                 Input::Go | Input::Start(_) => Ok(VmState::Continue),
             },
         )?;
+        // The only failure is a state without a count of its bytes, and this is none.
+        let _ = lua.set_memory_limit(SCRIPT_MEMORY_MAX);
         Ok(Rc::new(Self {
             shared,
             purpose,
@@ -129,6 +133,7 @@ impl Machine {
             free_slots: RefCell::default(),
             next_slot: Cell::new(1),
             job: RefCell::default(),
+            is_littered: Cell::new(true),
             argument_names,
             _chunk_name: lua.create_string(purpose.chunk_name())?,
             lua,
@@ -140,12 +145,23 @@ impl Machine {
         self.lua.used_memory()
     }
 
+    /// Collects garbage, if there may be some and it takes no more than a millisecond or so. No job
+    /// may be under way.
+    pub(super) fn tidy(&self) {
+        const QUICK_BYTES: usize = 512 * 1024;
+        if self.lua.used_memory() <= QUICK_BYTES && self.is_littered.replace(false) {
+            // What fails here is a finalizer, of which there are none.
+            let _ = self.lua.gc_collect();
+        }
+    }
+
     /// Compiles code; the slot that it is kept in, or what is wrong with it.
-    pub(super) fn compile(&self, code: &[u8]) -> Result<usize, String> {
+    pub(super) fn compile(&self, code: &[u8]) -> Result<usize, Box<[u8]>> {
         let name = self.purpose.chunk_name();
         let function = native::compile(&self.lua, code, name, &self.environment)?;
         let slot = self.new_slot();
-        self.code.raw_set(slot, function).map_err(|error| error.to_string())?;
+        let kept = self.code.raw_set(slot, function);
+        kept.map_err(|error| error.to_string().into_bytes())?;
         Ok(slot)
     }
 
@@ -205,9 +221,8 @@ impl Machine {
     /// Does the job; the reply and the failure are in `shared` afterwards.
     pub(super) fn perform(&self) {
         let Some(job) = self.job.take() else { return };
-        self.limit(SCRIPT_MEMORY_MAX);
+        self.is_littered.set(true);
         let outcome = self.start(&job);
-        self.limit(0);
         let result = match outcome {
             Ok(Ended::Replied) => Ok(()),
             Ok(Ended::With(value)) => self.write_reply(&value),
@@ -253,13 +268,6 @@ impl Machine {
             self.shared.reply.replace(output);
         }
         Ok(ended)
-    }
-
-    /// How many bytes the state may hold from now on; 0 is no limit. While there is none, values
-    /// can be made without Lua's guard against running out of memory.
-    fn limit(&self, bytes: usize) {
-        // Only a state with an allocator of its own refuses, and this is none.
-        let _ = self.lua.set_memory_limit(bytes);
     }
 
     fn write_reply(&self, value: &Value) -> mlua::Result<()> {

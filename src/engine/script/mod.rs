@@ -79,7 +79,12 @@ impl Scripts {
     /// What scripts take.
     pub(super) fn figures(&self) -> ScriptFigures {
         let state = |machine: &Option<Rc<Machine>>| {
-            machine.as_ref().map_or(0, |machine| machine.memory_bytes())
+            machine.as_ref().map_or(0, |machine| {
+                if self.running.is_none() {
+                    machine.tidy();
+                }
+                machine.memory_bytes()
+            })
         };
         ScriptFigures {
             eval_state: state(&self.eval),

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use mlua::{ChunkMode, Function, Lua, Table, Value};
+use mlua::{Function, Lua, Table, Value};
 use sha1::{Digest, Sha1};
 
 use crate::base::limits::SCRIPT_MEMORY_MAX;
@@ -13,7 +13,7 @@ use super::convert::{Decoder, Fields};
 use super::fiber::Event;
 use super::flags::ScriptFlags;
 use super::library::{bits, json, msgpack, packed};
-use super::raw::Names;
+use super::raw::{self, Names};
 use super::shared::{Failure, Registration, Shared};
 use super::thrown::{Thrown, bad_argument, fail, position, script_frame};
 use super::{bridge, random::Random};
@@ -130,16 +130,17 @@ pub(super) fn compile(
     code: &[u8],
     name: &str,
     environment: &Table,
-) -> Result<Function, String> {
+) -> Result<Function, Box<[u8]>> {
     if code.first() == Some(&0x1b) {
         let shown = name.trim_start_matches(['@', '=']);
-        return Err(format!("{shown}:1: unexpected symbol near 'char(27)'"));
+        return Err(format!("{shown}:1: unexpected symbol near 'char(27)'").into_bytes().into());
     }
-    let chunk = lua.load(code).set_name(name).set_mode(ChunkMode::Text);
-    chunk.set_environment(environment.clone()).into_function().map_err(|error| match error {
-        mlua::Error::SyntaxError { message, .. } => message,
-        other => Thrown::of(&other).to_string(),
-    })
+    match raw::compile(lua, code, name, environment) {
+        Ok(Value::Function(function)) => Ok(function),
+        Ok(Value::String(text)) => Err(text.as_bytes().as_ref().into()),
+        Ok(_) => Err(b"no function".as_slice().into()),
+        Err(error) => Err(Thrown::of(&error).to_string().into_bytes().into()),
+    }
 }
 
 fn add_code(lua: &Lua, table: &Table) -> mlua::Result<()> {

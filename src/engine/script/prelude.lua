@@ -19,7 +19,7 @@ local STACK_SLOTS = 8000
 local PATTERN_BYTES = 100000
 local COROUTINE_DEPTH = 100
 
--- Functions that scripts may be handed as they are.
+-- Functions that scripts may be handed as they are; forgotten when everything is set up.
 local given = {}
 
 -- Proxy to the table behind it, and to what getmetatable says of it.
@@ -205,18 +205,17 @@ local function json(raw)
   local made, encode, decode, new = {}, raw.encode, raw.decode, raw.new
   for name, value in next, raw do
     made[name] = value
-    given[value] = true
   end
-  function made.encode(...)
+  made.encode = forward(function(...)
     return encode(one_argument((...), select('#', ...), 'encode'))
-  end
-  function made.decode(...)
+  end)
+  made.decode = forward(function(...)
     return decode(one_argument((...), select('#', ...), 'decode'))
-  end
-  function made.new()
+  end)
+  made.new = forward(function()
     return json(new())
-  end
-  return forwarded(made)
+  end)
+  return made
 end
 
 local raw_bit = native.bit
@@ -670,6 +669,8 @@ else
 end
 base.redis = protect(forwarded(redis))
 base.server = base.redis
+
+given = nil
 
 -- Entry points ------------------------------------------------------------------------------
 

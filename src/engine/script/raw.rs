@@ -10,7 +10,7 @@
 
 #![allow(unsafe_code, reason = "values are moved on Lua's stack")]
 
-use std::ffi::c_int;
+use std::ffi::{CString, c_int};
 
 use mlua::{Function, Lua, Table, Value, ffi};
 
@@ -93,6 +93,29 @@ unsafe fn push_list<'a>(
 unsafe fn push_text(state: *mut ffi::lua_State, text: &[u8]) {
     // SAFETY: the bytes are copied; of an empty slice nothing is read.
     unsafe { ffi::lua_pushlstring_(state, text.as_ptr().cast(), text.len()) }
+}
+
+/// A function made of a text of Lua, or a string that says what is wrong with it.
+pub(super) fn compile(
+    lua: &Lua,
+    code: &[u8],
+    name: &str,
+    environment: &Table,
+) -> mlua::Result<Value> {
+    let name = CString::new(name).unwrap_or_default();
+    // SAFETY: the environment lies at place 1, and there is room for two more values. The code is
+    // no bytecode, which the caller has seen to; the name outlives the call.
+    unsafe {
+        let (bytes, name) = (code.as_ptr().cast(), name.as_ptr());
+        lua.exec_raw(environment, |state| {
+            if ffi::luaL_loadbuffer(state, bytes, code.len(), name) == ffi::LUA_OK {
+                ffi::lua_pushvalue(state, 1);
+                ffi::lua_setfenv(state, -2);
+            }
+            ffi::lua_replace(state, 1);
+            ffi::lua_settop(state, 1);
+        })
+    }
 }
 
 /// How a run ended.

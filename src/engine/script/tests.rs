@@ -34,6 +34,14 @@ fn check(cases: &[(&str, &str)]) {
 }
 
 #[test]
+fn sorted_by_nothing_a_set_is_in_order_for_scripts() {
+    check(&[(
+        "redis.call('sadd', 's', 'c', 'b', 'a', 'd') return redis.call('sort', 's', 'by', '_')",
+        "*4 $1 a $1 b $1 c $1 d",
+    )]);
+}
+
+#[test]
 fn values_become_replies() {
     check(&[
         ("return 1", ":1"),
