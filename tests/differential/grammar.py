@@ -9,6 +9,7 @@ A line is the command's grammar:
 To cover a new family, add its lines to FAMILIES and its argument names to DRAW.
 """
 
+import hashlib
 import random
 import re
 
@@ -312,6 +313,25 @@ FAMILIES = {
         PEXPIRETIME key
         PERSIST key
     """,
+    "scripts": """
+        EVAL script 1 key value
+        EVAL script 1 key number value
+        EVAL script 2 key key value number
+        EVAL script 0 value
+        EVAL script (x|-1|3) key
+        EVAL_RO script 1 key value
+        EVALSHA sha 1 key value
+        EVALSHA sha 2 key key number value
+        EVALSHA_RO sha 1 key value
+        SCRIPT LOAD script
+        SCRIPT EXISTS sha...
+        SCRIPT FLUSH [SYNC|ASYNC|other]
+        SCRIPT KILL
+        SCRIPT other
+        EVAL other 0
+        GET key
+        TTL key
+    """,
     "server": """
         PING [value]
         ECHO value
@@ -363,6 +383,67 @@ ODD = [
     b"18446744073709551616", b"abc", b"1.5", b" 1", b"1 ", b"+1", b"01", b"0x10", b"nan", b"inf", b"-inf",
     b"-0", b"1e3", b"\x00", b"\xff\xfe", b"NX", b"GET", b"x" * 300, b"a\r\nb", b"*", b"'",
 ]  # fmt: skip
+# Scripts whose replies depend on keys and arguments alone.
+SCRIPTS = [
+    "return redis.call('get', KEYS[1])",
+    "return redis.call('set', KEYS[1], ARGV[1])",
+    "return redis.pcall('incrby', KEYS[1], ARGV[1])",
+    "return redis.call('incr', KEYS[1]) + 0.7",
+    "redis.call('set', KEYS[1], ARGV[1]) return redis.call('strlen', KEYS[1])",
+    "local t = redis.call('type', KEYS[1]) return t.ok .. '!'",
+    "return {redis.call('exists', KEYS[1]), redis.call('type', KEYS[1]), KEYS, ARGV, false, 'behind'}",
+    "local r = redis.pcall('lpush', KEYS[1], ARGV[1]) if type(r) == 'table' then return r.err end return r",
+    "local ok, e = pcall(redis.call, 'append', KEYS[1]) return {tostring(ok), type(e)}",
+    "redis.call('del', KEYS[1]) redis.call('rpush', KEYS[1], unpack(ARGV)) return redis.call('lrange', KEYS[1], 0, -1)",
+    "redis.call('setex', KEYS[1], 100, ARGV[1] or '') return redis.call('ttl', KEYS[1])",
+    "return redis.error_reply(ARGV[1])",
+    "return redis.status_reply(ARGV[1] or 'fine')",
+    "return {ok = ARGV[1]}",
+    "return {err = 'MINE ' .. tostring(ARGV[1])}",
+    "error('plain ' .. tostring(ARGV[1]))",
+    "error({err = 'TABLE error'})",
+    "return redis.call('nosuch', ARGV[1])",
+    "return redis.call()",
+    "return redis.call('get', {})",
+    "return redis.call('subscribe', 'x')",
+    "return tonumber(ARGV[1])",
+    "return tostring(tonumber(ARGV[1] or 'x'))",
+    "return #ARGV[1] + #KEYS",
+    "return string.format('%5s|%-8s|%q|%d', ARGV[1], 'ab', ARGV[1], 7)",
+    "return {string.find(ARGV[1], '[%a]+'), string.gsub(ARGV[1], '%w', '.')}",
+    "return {string.byte(ARGV[1], 1, 5)}",
+    "return string.rep(ARGV[1], 3, ',')",
+    "return table.concat({1, 2.5, ARGV[1]}, ';')",
+    "local t = {} for i = 1, 10 do t[i] = i * i end table.sort(t, function(a, b) return a > b end) return t",
+    "return cjson.encode({ARGV[1], 1, 2.5, true, cjson.null})",
+    "return cjson.encode(cjson.decode('[1,2.25,\"x\",null,[],[[]]]'))",
+    "local ok, v = pcall(cjson.decode, ARGV[1]) return {tostring(ok), ok and type(v) or 'bad'}",
+    "return cmsgpack.pack(ARGV[1], 1, -1, 1.5, {1, 2}, true)",
+    "return {cmsgpack.unpack(cmsgpack.pack(ARGV[1], 300, -300))}",
+    "return struct.pack('>I2hs', 7, -2, ARGV[1])",
+    "return {struct.unpack('<i4', 'abcdefgh')}",
+    "return {bit.band(tonumber(ARGV[1]) or 255, 15), bit.tohex(tonumber(ARGV[1]) or 1), bit.bnot(0)}",
+    "return redis.sha1hex(ARGV[1])",
+    "redis.setresp(3) return redis.call('hgetall', KEYS[1])",
+    "redis.setresp(3) return redis.call('get', 'nosuchkey')",
+    "return {1, nil, 3}",
+    "return {{1, {2, {3}}}, {}}",
+    "return {double = 1.25}",
+    "return {map = {a = 1}}",
+    "return -0.5",
+    "return 2 ^ 53 + 1",
+    "return 1 / 0",
+    "return nosuchglobal",
+    "nosuchglobal = 1",
+    "return os.time()",
+    "return redis.acl_check_cmd('get', 'x')",
+    "#!lua flags=no-writes\nreturn redis.call('set', KEYS[1], 1)",
+    "#!lua flags=allow-oom\nreturn redis.call('get', KEYS[1])",
+    "#!lua flags=bogus\nreturn 1",
+    "#!lua\nreturn #ARGV",
+    "return",
+    "this is no Lua",
+]
 TYPES = ["string", "list", "set", "zset", "hash", "stream", "nosuchtype", "normal", "pubsub"]
 PATTERNS = ["*", "k*", "k[0-3]", "k[^0-3]", "?1", "nosuch", "\\k1", "k[3-0]", "k[", "**1", "[k]?", ""]
 TOKEN = re.compile(r"\.\.\.|[\[\](){}|]|[^\s\[\](){}|.]+")
@@ -380,6 +461,13 @@ class Draw:
 
     def d_key(self):
         return f"k{self.rng.randrange(10)}"
+
+    def d_script(self):
+        return self.rng.choice(SCRIPTS)
+
+    def d_sha(self):
+        sha = hashlib.sha1(self.rng.choice(SCRIPTS).encode()).hexdigest()
+        return self.rng.choice([sha, sha, sha, sha.upper(), sha[1:], "f" * 40])
 
     def d_value(self):
         pick = self.rng.random()
