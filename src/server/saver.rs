@@ -235,10 +235,15 @@ fn hex(bytes: &[u8]) -> String {
     halves.map(|half| char::from(DIGITS[usize::from(half)])).collect()
 }
 
-/// Makes the names in the folder of `path` last.
+/// Makes the names in the folder of `path` last, as far as that can be asked for: some file systems
+/// sync no folders, and one may write to a folder that one may not read.
 pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    let synced = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
+    synced.or_else(|error| match (error.kind(), error.raw_os_error()) {
+        (io::ErrorKind::PermissionDenied, _) | (_, Some(libc::EBADF | libc::EINVAL)) => Ok(()),
+        _ => Err(error),
+    })
 }
 
 /// Removes what killed processes have left in the working directory.

@@ -108,7 +108,6 @@ pub(in crate::engine) enum Busy {
     /// One is under way.
     Saving,
     /// The log is being rewritten.
-    #[allow(dead_code, reason = "there is no log yet")]
     Rewriting,
 }
 
