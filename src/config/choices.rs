@@ -274,6 +274,16 @@ choices! {
         Relaxed = "relaxed",
     }
 
+    /// The oldest server that is to load snapshots.
+    RdbCompat {
+        /// Without deadlines of fields.
+        Redis70 = "7.0",
+        /// The same.
+        Redis72 = "7.2",
+        /// With all.
+        Redis80 = "8.0",
+    }
+
     /// How a background save takes its snapshot.
     SaveMethod {
         /// By fork.

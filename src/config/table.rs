@@ -6,7 +6,7 @@
 
 use super::choices::{
     AclPubsubDefault, AppendFsync, ClusterSave, DisklessLoad, Enabled, EndpointType,
-    EvictionPolicy, LogFormat, LogLevel, LogTimestamp, OomScoreAdj, PropagationError,
+    EvictionPolicy, LogFormat, LogLevel, LogTimestamp, OomScoreAdj, PropagationError, RdbCompat,
     RdbVersionCheck, SanitizePayload, SaveMethod, Supervised, SyslogFacility, TlsAuthClients,
     TlsAuthClientsUser,
 };
@@ -551,6 +551,8 @@ directives! {
     /// Which versions of snapshots are loaded.
     rdb_version_check: RdbVersionCheck = RdbVersionCheck::Strict,
         live("rdb-version-check").later("snapshots of unknown versions");
+    /// Oldest server that is to load snapshots; fields with deadlines need 8.0.
+    rdb_compat_version: RdbCompat = RdbCompat::Redis80, live("rdb-compat-version");
     /// Remove snapshots that served replication only.
     rdb_del_sync_files: bool = false, live("rdb-del-sync-files").later("replication");
     /// Sync a snapshot piece by piece while it is written.

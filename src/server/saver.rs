@@ -29,9 +29,6 @@ const BUFFER_BYTES: usize = 256 * 1024;
 const NICENESS: i32 = 10;
 /// Longest sleep before looking whether the save is still wanted.
 const NAP: Duration = Duration::from_millis(5);
-/// Version of the format, unless told otherwise: that of Redis 8.0.
-const VERSION: u32 = 12;
-
 /// What comes back from threads that work on files.
 #[derive(Debug)]
 pub(super) enum Report {
@@ -155,7 +152,7 @@ fn write_beside(job: &SaveJob, temporary: &Path) -> SaveOutcome {
     let options = SaveOptions {
         compresses: job.style.compresses,
         checksums: job.style.checksums,
-        version: VERSION,
+        version: job.style.version,
         access: job.style.access,
     };
     let facts = Facts { aux: job.aux.clone(), libraries: job.libraries.clone() };

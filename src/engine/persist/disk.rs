@@ -37,6 +37,8 @@ pub struct SaveStyle {
     pub compresses: bool,
     /// `rdbchecksum`.
     pub checksums: bool,
+    /// `rdb-compat-version`, as the format counts.
+    pub version: u32,
     /// Sync piece by piece, so that the end does not keep the disk busy all at once.
     pub syncs_piecewise: bool,
     /// Microseconds to wait per key; negative: so many keys per microsecond of waiting.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::base::time::Now;
-use crate::config::choices::EvictionPolicy;
+use crate::config::choices::{EvictionPolicy, RdbCompat};
 use crate::engine::Engine;
+use crate::persistence::rdb::format::{VERSION_7_0, VERSION_7_2, VERSION_8_0};
 use crate::protocol::error::ReplyError;
 
 use super::disk::{Progress, SaveJob, SaveOutcome, SaveReport, SaveStyle};
@@ -291,6 +292,11 @@ impl Engine {
         let style = SaveStyle {
             compresses: self.config.rdbcompression,
             checksums: self.config.rdbchecksum,
+            version: match self.config.rdb_compat_version {
+                RdbCompat::Redis70 => VERSION_7_0,
+                RdbCompat::Redis72 => VERSION_7_2,
+                RdbCompat::Redis80 => VERSION_8_0,
+            },
             syncs_piecewise: self.config.rdb_save_incremental_fsync,
             key_delay: self.config.rdb_key_save_delay,
             access: access.then(|| self.keyspace.access_policy()),
