@@ -13,6 +13,9 @@ bgsave        strings of 64 bytes, --keys of them; SETs of random ones at 20,000
               and the 99.9th percentile in milliseconds, before the save and during it. Then the
               seconds it takes, and the memory that it costs: the peak of all the processes'
               proportional sets above what it was before. MiB.
+log           microseconds per SET of a random one of a million keys, 64 bytes: at pipeline 16 without a
+              log and with one synced every second, and what share of the speed that leaves; with 50
+              clients and no pipeline when every reply waits for the sync.
 reset         SNAPSHOT SAVE with a million keys, a thousand of them changed, SNAPSHOT RESTORE: the
               milliseconds that each takes a client. No peer has it.
 
@@ -168,12 +171,30 @@ def reset(name, options):
         return {"take ms": taken * 1e3, "return ms": statistics.median(times) * 1e3}
 
 
-ROWS = {"save": save_and_load, "bgsave": bgsave, "reset": reset}
+def micros_per_set(name, conf, requests, *words):
+    with Measured(name, conf) as server:
+        line = ["--csv", "-r", MILLION, *words, "SET", "key:__rand_int__", "x" * 64]
+        benchmark(server, "-n", requests // 10, *line)
+        said = benchmark(server, "-n", requests, *line)
+        return 1e6 / float(re.findall(r'^"[^"]*","([\d.]+)"', said, re.MULTILINE)[-1])
+
+
+def log(name, options):
+    pipelined = (4 * options.count, "-c", 50, "-P", 16)
+    quiet = micros_per_set(name, "", *pipelined)
+    second = micros_per_set(name, "appendonly yes\nappendfsync everysec\n", *pipelined)
+    always = micros_per_set(
+        name, "appendonly yes\nappendfsync always\n", options.count // 5, "-c", 50
+    )
+    return {"no log us": quiet, "everysec us": second, "share left": quiet / second, "always us": always}
+
+
+ROWS = {"save": save_and_load, "bgsave": bgsave, "log": log, "reset": reset}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", default="save,bgsave,reset")
+    parser.add_argument("--rows", default="save,bgsave,log,reset")
     parser.add_argument("--servers", default="ochre,redis8,valkey9")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--count", type=int, default=MILLION, help="keys of save, load and reset")

@@ -55,6 +55,34 @@ impl<'a> Args<'a> {
         }
     }
 
+    /// The request as it was sent, if it was sent as any server would write it: an array of bulk
+    /// strings without anything superfluous.
+    pub fn as_sent(&self) -> Option<&'a [u8]> {
+        let (first, last) = (self.spans.first()?, self.spans.last()?);
+        if !self.large.is_empty() {
+            return None;
+        }
+        let frame = |length: u32| 1 + digit_count(length) + 2;
+        let count = u32::try_from(self.spans.len()).ok()?;
+        let start = first.start.checked_sub(frame(count) + frame(first.end - first.start))?;
+        let bytes = self.buffer.get(start as usize..last.end as usize + 2)?;
+        // The first two lines are compared in full: what stands before a request that was typed
+        // by hand is anybody's. Behind them only an array of bulk strings has ends of lines.
+        let mut digits = itoa::Buffer::new();
+        let rest = bytes.strip_prefix(b"*")?.strip_prefix(digits.format(count).as_bytes())?;
+        let rest = rest.strip_prefix(b"\r\n$")?;
+        let length = first.end - first.start;
+        rest.strip_prefix(digits.format(length).as_bytes())?.strip_prefix(b"\r\n")?;
+        let is_framed = |pair: &[Span]| {
+            let (end, next) = (pair[0].end as usize, pair[1]);
+            // Superfluous zeros would make the distance longer.
+            next.start.wrapping_sub(pair[0].end) == 2 + frame(next.end - next.start)
+                && self.buffer[end..].starts_with(b"\r\n$")
+                && self.buffer[next.start as usize - 1] == b'\n'
+        };
+        (self.spans.windows(2).all(is_framed) && bytes.ends_with(b"\r\n")).then_some(bytes)
+    }
+
     /// How many words are still unread.
     pub fn left(&self) -> usize {
         self.spans.len() - self.at
@@ -148,8 +176,53 @@ impl<'a> Args<'a> {
     }
 }
 
+/// Decimal digits of a number.
+fn digit_count(number: u32) -> u32 {
+    number.checked_ilog10().unwrap_or(0) + 1
+}
+
 impl Clone for Args<'_> {
     fn clone(&self) -> Self {
         Self { ..*self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
+    use super::*;
+    use crate::protocol::decode::{DecodeLimits, Decoder};
+    use crate::protocol::request::Batch;
+
+    #[test]
+    fn only_what_needs_no_other_form_is_taken_as_sent() {
+        let check = |sent: &str, expected: Option<&str>| {
+            let limits = DecodeLimits { bulk_len_max: 1000, is_trusted: true };
+            let mut batch = Batch::default();
+            // What stands before it must not matter.
+            let bytes = [b"*1\r\n$4\r\nPING\r\n", sent.as_bytes()].concat();
+            Decoder::default().decode(&bytes, &limits, &mut batch);
+            // Some forms are refused by the decoder already.
+            let found = batch.requests.get(1).and_then(|request| {
+                Args::new(&bytes, batch.spans_of(request), &batch.large).as_sent()
+            });
+            assert_eq!(found, expected.map(str::as_bytes), "{sent}");
+        };
+        let plain = "*2\r\n$3\r\nGET\r\n$10\r\n0123456789\r\n";
+        check(plain, Some(plain));
+        check("*02\r\n$3\r\nGET\r\n$1\r\na\r\n", None);
+        check("*2\r\n$03\r\nGET\r\n$1\r\na\r\n", None);
+        check("*2\r\n$3\r\nGET\r\n$01\r\na\r\n", None);
+        check("GET a\r\n", None);
+        check("GET        aaaaaaaaaa       \r\n", None);
+        // A word that ends like the head of a request, and a request typed behind it.
+        let forged = [&b"*1\r\n$6\r\n*7\r\n$9\r\n"[..], b"FLUSHALL\r\n"].concat();
+        let mut batch = Batch::default();
+        let limits = DecodeLimits { bulk_len_max: 1000, is_trusted: true };
+        Decoder::default().decode(&forged, &limits, &mut batch);
+        let last = batch.requests.last().unwrap();
+        let args = Args::new(&forged, batch.spans_of(last), &batch.large);
+        assert_eq!((args.word(0), args.as_sent()), (&b"FLUSHALL"[..], None));
     }
 }

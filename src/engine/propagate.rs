@@ -183,7 +183,12 @@ impl Engine {
                 let top = row.parent.map_or(row, |parent| self.registry.row(parent));
                 let (name, sent) = (top.spec.name.as_bytes(), args.word(0));
                 let name = if sent.eq_ignore_ascii_case(name) { sent } else { name };
+                let as_sent = args.as_sent().filter(|_| name == sent);
                 self.propagation.add(db, 1, |out, _| {
+                    if let Some(bytes) = as_sent {
+                        out.extend_from_slice(bytes);
+                        return;
+                    }
                     encode::begin(out, args.word_count());
                     encode::word(out, name);
                     args.words().skip(1).for_each(|word| encode::word(out, word));

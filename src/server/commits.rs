@@ -9,17 +9,29 @@ use std::rc::Rc;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::yield_now;
 
+use crate::config::choices::AppendFsync;
 use crate::engine::append::files::BaseReport;
 
 use super::host::SharedHost;
+
+/// Looks at the sockets before a sync, at most.
+const ROUNDS_MAX: usize = 16;
 
 /// Writes, for ever.
 pub(super) async fn write(host: SharedHost) {
     let wanted = Rc::clone(&host.borrow().commit_wanted);
     loop {
         wanted.notified().await;
-        // Whoever is ready by now, the sockets included, comes first.
-        yield_now().await;
+        // Whoever is ready by now, the sockets included, comes first. A sync takes so long that it
+        // waits until nobody turns up any more.
+        let syncs = host.borrow().engine.config.appendfsync == AppendFsync::Always;
+        for _ in 0..if syncs { ROUNDS_MAX } else { 1 } {
+            let served = host.borrow().engine.stats.reads;
+            yield_now().await;
+            if host.borrow().engine.stats.reads == served {
+                break;
+            }
+        }
         let mut host = host.borrow_mut();
         host.begin_turn();
         host.commit();

@@ -6,20 +6,17 @@
 //! them at the next start.
 
 use std::collections::VecDeque;
-use std::io::{BufReader, Read};
+use std::io::Read;
 
 use crate::base::time::Now;
 use crate::command::args::Args;
 use crate::command::context::EncodingLimits;
 use crate::engine::Engine;
+use crate::engine::persist::disk::{Feed, Portion};
 use crate::engine::persist::loading::Clash;
 use crate::engine::replay::{Replay, ReplayError};
-use crate::keyspace::load::Maker;
-use crate::keyspace::write::PastUse;
 use crate::persistence::aof::reader::{Item, LogError, Reader};
 use crate::persistence::rdb::decode::Limits;
-use crate::persistence::rdb::{self, LoadOptions, ReadKey, Sink};
-use crate::protocol::encode;
 use crate::types::hash;
 use crate::types::sorted_set::PackLimits;
 
@@ -27,9 +24,6 @@ use super::files::LogPart;
 
 /// Longest word of a record: that of Redis, unless `proto-max-bulk-len` is larger.
 const WORD_LEN_MAX: u64 = 512 * 1024 * 1024;
-
-/// Bytes of a snapshot read at once.
-const BUFFER_BYTES: usize = 256 * 1024;
 
 /// A log that is being loaded.
 #[derive(Debug)]
@@ -47,6 +41,8 @@ pub struct LogLoad {
 enum Step {
     /// Nothing: the next part comes.
     Next,
+    /// A snapshot, which another thread reads: up to where it has come in.
+    Snapshot { part: LogPart, feed: Box<dyn Feed>, read: u64 },
     /// Commands.
     Commands { part: LogPart, reader: Reader<Source>, whole: u64 },
 }
@@ -71,6 +67,8 @@ impl Read for Source {
 pub enum Loaded {
     /// There is more.
     More,
+    /// There will be more in a moment: another thread is behind.
+    Soon,
     /// Everything.
     All,
 }
@@ -92,15 +90,38 @@ impl Engine {
         }))
     }
 
-    /// Loads some more: a snapshot, or about `budget` commands.
-    pub fn load_log(&mut self, load: &mut LogLoad, budget: usize) -> Result<Loaded, String> {
+    /// Loads some more: a piece of a snapshot, or about `budget` commands. Waits for the thread that
+    /// reads, if it is to.
+    pub fn load_log(
+        &mut self,
+        load: &mut LogLoad,
+        budget: usize,
+        waits: bool,
+    ) -> Result<Loaded, String> {
         match std::mem::replace(&mut load.step, Step::Next) {
             Step::Next => {
                 let Some(part) = load.parts.pop_front() else {
                     self.finish_log_load(load);
                     return Ok(Loaded::All);
                 };
-                load.step = self.begin_part(load, part)?;
+                load.step = self.begin_part(part)?;
+            }
+            Step::Snapshot { part, mut feed, mut read } => {
+                let portion = if waits { Some(feed.next()) } else { feed.try_next() };
+                let Some(portion) = portion else {
+                    load.step = Step::Snapshot { part, feed, read };
+                    return Ok(Loaded::Soon);
+                };
+                if let Portion::Keys { bytes, .. } = &portion {
+                    read = *bytes;
+                }
+                load.step = if self.take_in(portion)? {
+                    Step::Snapshot { part, feed, read }
+                } else if read < part.size {
+                    self.begin_commands(part, read)?
+                } else {
+                    Step::Next
+                };
             }
             Step::Commands { part, mut reader, mut whole } => {
                 for _ in 0..budget {
@@ -126,13 +147,16 @@ impl Engine {
         Ok(Loaded::More)
     }
 
-    fn begin_part(&mut self, load: &mut LogLoad, part: LogPart) -> Result<Step, String> {
+    fn begin_part(&mut self, part: LogPart) -> Result<Step, String> {
         if !part.has_snapshot {
             return self.begin_commands(part, 0);
         }
         tracing::info!("Reading RDB base file on AOF loading...");
-        let len = self.load_base(&mut load.replay, &part)?;
-        if len < part.size { self.begin_commands(part, len) } else { Ok(Step::Next) }
+        // Keys whose time is over come in too: the log says when they go.
+        let job = self.load_job(part.path.clone(), false);
+        let feed = self.outside.disk().load(job)?;
+        let feed = feed.ok_or_else(|| format!("The AOF file {} doesn't exist", part.name))?;
+        Ok(Step::Snapshot { part, feed, read: 0 })
     }
 
     fn begin_commands(&mut self, part: LogPart, from: u64) -> Result<Step, String> {
@@ -235,47 +259,15 @@ impl Engine {
     fn load_all(&mut self) -> Result<(), String> {
         let Some(mut load) = self.begin_log_load()? else { return Ok(()) };
         loop {
-            match self.load_log(&mut load, usize::MAX) {
+            match self.load_log(&mut load, usize::MAX, true) {
                 Ok(Loaded::All) => return Ok(()),
-                Ok(Loaded::More) => {}
+                Ok(Loaded::More | Loaded::Soon) => {}
                 Err(why) => {
                     self.abandon_log_load(&load);
                     return Err(why);
                 }
             }
         }
-    }
-
-    /// Does one command as if the log told it; an error in its reply is one here.
-    fn replay_words(&mut self, replay: &mut Replay, words: &[&[u8]]) -> Result<(), String> {
-        let mut bytes = Vec::new();
-        encode::request(&mut bytes, words.iter().copied());
-        let mut reader = Reader::new(bytes.as_slice(), 0, u64::MAX);
-        reader.next_item().map_err(|error| error.to_string())?;
-        let failed = replay.failed();
-        self.replay(replay, &args_of(&reader)).map_err(|error| error.to_string())?;
-        if replay.failed() == failed {
-            Ok(())
-        } else {
-            Err(format!("{} failed", String::from_utf8_lossy(words[0])))
-        }
-    }
-
-    /// Loads the snapshot at the front of a part; says how long it is.
-    fn load_base(&mut self, replay: &mut Replay, part: &LogPart) -> Result<u64, String> {
-        let input = self.outside.log_files().read(part, 0)?;
-        let mut input = BufReader::with_capacity(BUFFER_BYTES, input);
-        let limits = limits_of(&self.limits.encodings);
-        let options =
-            LoadOptions { limits, checks: self.config.rdbchecksum, size: Some(part.size) };
-        let (mut values, keys) = (self.keyspace.maker(), self.keyspace.maker());
-        let mut sink = BaseSink { engine: self, replay, keys };
-        rdb::load(&mut input, &options, values.epochs(), &mut sink)
-            .map(|loaded| loaded.bytes)
-            .map_err(|error| {
-                let name = &part.name;
-                format!("Error reading the RDB preamble of the AOF file {name}, AOF loading aborted: {error}")
-            })
     }
 }
 
@@ -292,39 +284,6 @@ pub fn limits_of(encodings: &EncodingLimits) -> Limits {
             entries: encodings.sorted_set_pack_entries,
             value: encodings.sorted_set_pack_value,
         },
-    }
-}
-
-/// Puts in what a base has.
-struct BaseSink<'a> {
-    engine: &'a mut Engine,
-    replay: &'a mut Replay,
-    keys: Maker,
-}
-
-impl Sink for BaseSink<'_> {
-    fn library(&mut self, text: &[u8]) -> Result<(), String> {
-        self.engine.replay_words(self.replay, &[b"FUNCTION", b"LOAD", text])
-    }
-
-    fn key(&mut self, key: ReadKey<'_>) -> Result<(), String> {
-        let Self { engine, keys, .. } = self;
-        if !engine.keyspace.has_db(key.db) {
-            return Err(format!(
-                "the file has a database {}, and there are {} here",
-                key.db.0,
-                engine.keyspace.db_count()
-            ));
-        }
-        let (now, policy) = (engine.now.unix_ms(), engine.keyspace.access_policy());
-        let clock = key.past.and_then(|past| match past {
-            PastUse::Idle(seconds) => policy.idle_for(seconds, now),
-            PastUse::Frequency(counter) => policy.used(counter, now),
-        });
-        let clock = clock.unwrap_or_else(|| policy.fresh(now));
-        let made = keys.key(key.key, key.value, key.deadline, clock);
-        let put = engine.keyspace.writer(key.db, now).load(made);
-        put.map_err(|key| format!("the key '{}' is there twice", key.key().escape_ascii()))
     }
 }
 

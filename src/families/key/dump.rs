@@ -1,6 +1,6 @@
 //! Values as payloads: DUMP, RESTORE.
 
-use crate::base::number::parse_int;
+use crate::base::number::{digits, parse_int};
 use crate::base::time::UnixMillis;
 use crate::command::context::{CmdResult, DataLimits, Flow, ReadCx, WriteCx};
 use crate::command::spec::DataRun::{self, Read, Write};
@@ -111,9 +111,12 @@ fn restore(cx: &mut WriteCx<'_>) -> CmdResult {
     if deadline.is_some_and(|at| cx.keys.is_over(at)) {
         if is_there {
             cx.keys.remove(key, Free::Later, DEL);
+            cx.telling.instead([&b"DEL"[..], key]);
         }
     } else {
         cx.keys.restore(key, value, deadline, RESTORED);
+        let at = digits(deadline.map_or(0, |at| at.0));
+        cx.telling.instead([b"RESTORE", key, at.as_bytes(), bytes, b"REPLACE", b"ABSTTL"]);
         if let Some(past) = past {
             cx.keys.set_past_use(key, past);
         }

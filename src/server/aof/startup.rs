@@ -1,8 +1,12 @@
 //! The log comes in when the server starts, and changes go to its end from then on.
 
+use std::time::Duration;
+
 use crate::engine::append::loading::{Loaded, LogLoad};
 use crate::server::host::SharedHost;
 
+/// How long to wait for a thread that is behind.
+const PATIENCE: Duration = Duration::from_millis(1);
 /// Commands between two looks at clients.
 const COMMANDS_AT_ONCE: usize = 4096;
 
@@ -30,12 +34,14 @@ async fn go_on(host: &SharedHost, mut load: LogLoad) -> Result<LogLoad, String> 
         let loaded = {
             let mut host = host.borrow_mut();
             host.begin_turn();
-            let loaded = host.engine.load_log(&mut load, COMMANDS_AT_ONCE)?;
+            let loaded = host.engine.load_log(&mut load, COMMANDS_AT_ONCE, false)?;
             host.end_turn();
             loaded
         };
-        if loaded == Loaded::All {
-            return Ok(load);
+        match loaded {
+            Loaded::All => return Ok(load),
+            Loaded::More => {}
+            Loaded::Soon => tokio::time::sleep(PATIENCE).await,
         }
     }
 }
