@@ -226,6 +226,14 @@ impl Field {
         // A negative number for an unsigned field is a very large one.
         let value =
             if self.is_signed { i128::from(value) } else { i128::from(value.cast_unsigned()) };
+        // Redis takes the distance to the largest number in 64 bits: from the very smallest numbers
+        // on it looks negative, as if the value were too large.
+        let max = (1_i128 << (self.width() - usize::from(self.is_signed))) - 1;
+        let is_taken_for_large =
+            self.is_signed && self.width() < 64 && max - value > i128::from(i64::MAX);
+        if is_taken_for_large && matches!(overflow, Overflow::Saturate) {
+            return i64::try_from(max).ok();
+        }
         self.settle(value, overflow)
     }
 
@@ -382,6 +390,12 @@ mod tests {
         assert_eq!(byte.fit(256, Overflow::Wrap), Some(0));
         assert_eq!(byte.fit(256, Overflow::Fail), None);
         assert_eq!(byte.add(254, 1, Overflow::Fail), Some(255));
+        let odd = Field::new(true, 17).unwrap();
+        assert_eq!(odd.fit(-9_223_372_036_854_710_272, Overflow::Saturate), Some(-65536));
+        assert_eq!(odd.fit(-9_223_372_036_854_710_273, Overflow::Saturate), Some(65535));
+        assert_eq!(odd.fit(-9_223_372_036_854_710_273, Overflow::Fail), None);
+        let all = Field::new(true, 64).unwrap();
+        assert_eq!(all.fit(i64::MIN, Overflow::Saturate), Some(i64::MIN));
     }
 
     #[test]
