@@ -16,25 +16,44 @@ use std::ops::RangeInclusive;
 
 use super::value::KeyEntry;
 
-/// Visits the entries whose hashes are in a range.
-fn visit_range<'t>(
+/// Collects the entries whose hashes are in a range, and perhaps some beside it. Reads pages only.
+fn collect<'t>(
     table: &'t CowTable<KeyEntry>,
     range: &RangeInclusive<u64>,
-    hash: impl Fn(KeyRef<'t>) -> u64,
-    mut visit: impl FnMut(u64, KeyRef<'t>),
+    found: &mut Vec<KeyRef<'t>>,
 ) {
+    found.clear();
     let mut cursor = *range.start();
     loop {
-        cursor = table.scan(cursor, &mut |entry| {
-            let hash = hash(entry);
-            if range.contains(&hash) {
-                visit(hash, entry);
-            }
-        });
+        cursor = table.scan(cursor, &mut |entry| found.push(entry));
         if cursor == 0 || cursor > *range.end() {
             return;
         }
     }
+}
+
+/// Removes from both what is in both. Pages that were only written to have nearly all of their
+/// entries at the same places.
+fn remove_common(one: &mut Vec<KeyRef<'_>>, other: &mut Vec<KeyRef<'_>>) {
+    if one.len() == other.len() {
+        let differ: Vec<bool> =
+            one.iter().zip(&*other).map(|(one, other)| !one.is(*other)).collect();
+        keep(one, &differ);
+        keep(other, &differ);
+    }
+    let addresses = |list: &[KeyRef<'_>]| {
+        let mut addresses: Vec<usize> = list.iter().map(|entry| entry.address()).collect();
+        addresses.sort_unstable();
+        addresses
+    };
+    let (in_one, in_other) = (addresses(one), addresses(other));
+    one.retain(|entry| in_other.binary_search(&entry.address()).is_err());
+    other.retain(|entry| in_one.binary_search(&entry.address()).is_err());
+}
+
+fn keep(list: &mut Vec<KeyRef<'_>>, marks: &[bool]) {
+    let mut marks = marks.iter();
+    list.retain(|_| marks.next().is_some_and(|mark| *mark));
 }
 
 impl Keyspace {
@@ -59,18 +78,19 @@ impl Writer<'_> {
         let hasher = self.keyspace.hasher;
         let hash_of = |entry: KeyRef<'_>| hasher.hash(entry.key());
         let (mut excess, mut missing) = (Vec::new(), Vec::new());
+        let (mut own, mut olds) = (Vec::new(), Vec::new());
         for range in live.changed_since(old) {
-            visit_range(live, &range, hash_of, |hash, entry| {
-                if old.find(hash, |known| known.has_key(entry.key())).is_none() {
-                    excess.push(entry.key().to_vec());
+            collect(live, &range, &mut own);
+            collect(old, &range, &mut olds);
+            remove_common(&mut own, &mut olds);
+            // What is beside the range is in one of the lists only, and none of its business.
+            for entry in own.drain(..).filter(|entry| range.contains(&hash_of(*entry))) {
+                let key = entry.key();
+                if old.find(hash_of(entry), |known| known.has_key(key)).is_none() {
+                    excess.push(key.to_vec());
                 }
-            });
-            visit_range(old, &range, hash_of, |hash, entry| {
-                let present = live.find(hash, |known| known.has_key(entry.key()));
-                if !present.is_some_and(|present| present.is(entry)) {
-                    missing.push(entry);
-                }
-            });
+            }
+            missing.extend(olds.drain(..).filter(|entry| range.contains(&hash_of(*entry))));
         }
         let changed = excess.len() + missing.len();
         for key in excess {
