@@ -6,7 +6,7 @@ use std::ffi::{OsString, c_char};
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use ochre::server::allocator::{CountingAllocator, allow_huge_pages};
+use ochre::server::allocator::CountingAllocator;
 use ochre::server::aof::check;
 use ochre::server::cli::{self, Outcome, Started};
 
@@ -20,21 +20,11 @@ struct Options(*const c_char);
 // SAFETY: it points to a constant.
 unsafe impl Sync for Options {}
 
-/// Options of the allocator, read before `main`: its memory may lie in huge pages, once the process
-/// allows it (see [`allow_huge_pages`]).
+/// Options of the allocator, read before `main`. Its memory lies in ordinary pages: the kernel clears
+/// a huge one at its first touch, and everybody would wait meanwhile.
 // SAFETY: jemalloc declares a C string of this name for programs to define.
 #[unsafe(export_name = "malloc_conf")]
-static OPTIONS: Options = Options(c"thp:always".as_ptr());
-
-/// Runs before `main`, and before anything is allocated: an empty server is a small one.
-#[used]
-// SAFETY: functions in this section are called once, by one thread; this one calls the kernel only.
-#[unsafe(link_section = ".init_array")]
-static BEFORE_MAIN: extern "C" fn() = begin_small;
-
-extern "C" fn begin_small() {
-    allow_huge_pages(false);
-}
+static OPTIONS: Options = Options(c"thp:never".as_ptr());
 
 /// The words for the tool that checks append-only files, when the program is called as that: by
 /// its name, or by its first word.

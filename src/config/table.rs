@@ -89,7 +89,7 @@ const WITHDRAWN: &str = "what was withdrawn from scripts is not offered";
 const DEVELOPERS: Effect = Effect::Inert("it serves the tests of other servers");
 
 const NO_DEFRAG: &str = "pages merge as they empty";
-const NO_COPIES: &str = "nothing forks, and huge pages pay from 16 MiB in use on";
+const NO_HUGE_PAGES: &str = "the allocator keeps to ordinary pages anyway";
 const NO_FORK: &str = "snapshots need no fork";
 const NO_PINNING: &str = "threads are not pinned";
 const NO_PREFERENCE: &str = "no client is preferred";
@@ -269,7 +269,7 @@ directives! {
     /// Warnings at start that don't stop the server.
     ignore_warnings: String = String::new(), live("ignore-warnings").inert("none stops ochre");
     /// Switch transparent huge pages off for the process.
-    disable_thp: bool = true, start("disable-thp").inert(NO_COPIES);
+    disable_thp: bool = true, start("disable-thp").inert(NO_HUGE_PAGES);
     /// Adjust the score by which the kernel chooses whom to kill when memory runs out.
     oom_score_adj: OomScoreAdj = OomScoreAdj::No, live("oom-score-adj");
     /// That score for a primary, a replica and a background child.

@@ -176,14 +176,6 @@ pub fn refresh() {
     }
 }
 
-/// Whether the allocator's memory may lie in huge pages of 2 MiB, from now on. A large data set is
-/// read with fewer misses of the address cache: values of 16 KiB are sent in 15 % less time, and
-/// as nothing forks, no copy of such a page is ever made. A small one would take megabytes more.
-pub fn allow_huge_pages(are_allowed: bool) {
-    // SAFETY: takes plain numbers. Without huge pages in the kernel it fails, and nothing changes.
-    unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, libc::c_ulong::from(!are_allowed), 0, 0, 0) };
-}
-
 /// Gives all free pages of all arenas back to the kernel.
 pub fn purge() {
     // 4096 is MALLCTL_ARENAS_ALL.

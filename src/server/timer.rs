@@ -8,24 +8,15 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::engine::timers::HOUSEKEEPING_MS;
 
-use super::allocator::{allow_huge_pages, bytes_used};
 use super::host::SharedHost;
 use super::saver::Report;
-
-/// From so many bytes in use on, huge pages pay.
-const HUGE_PAGES_FROM: usize = 16 * 1024 * 1024;
 
 /// Housekeeping, for ever.
 pub(super) async fn housekeeping(host: SharedHost) {
     let mut beat = interval(Duration::from_millis(HOUSEKEEPING_MS));
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut is_large = false;
     loop {
         beat.tick().await;
-        if !is_large && bytes_used() >= HUGE_PAGES_FROM {
-            is_large = true;
-            allow_huge_pages(true);
-        }
         let mut host = host.borrow_mut();
         host.begin_turn();
         host.engine.housekeep();
