@@ -35,7 +35,7 @@ sys.path.insert(0, str(PROJECT / "tests"))
 from harness import resp, servers  # noqa: E402
 
 SERVER_CORE, LOAD_CORE = "0", "1"
-CONF = "maxclients 20000\nappendonly no\nprotected-mode no\n"
+CONF = "save \"\"\nmaxclients 20000\nappendonly no\nprotected-mode no\n"
 MILLION = 1_000_000
 
 
