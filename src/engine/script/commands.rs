@@ -186,9 +186,9 @@ fn run_cached(
     is_read_only: bool,
 ) -> CmdResult {
     let (slot, flags) = cx.engine.scripts.cache.touch(&name).ok_or(NO_SCRIPT)?;
-    let words = cx.args.rest();
-    let args = words.clone().skip(key_count);
-    machine.set_arguments(words.take(key_count), args).map_err(|_| OUT_OF_LUA)?;
+    if !machine.set_arguments(cx.args.rest(), key_count) {
+        return Err(OUT_OF_LUA);
+    }
     run(
         cx,
         Start {

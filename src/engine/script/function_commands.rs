@@ -139,9 +139,9 @@ fn call(cx: &mut EngineCx<'_>, is_read_only: bool) -> CmdResult {
     let function = found.ok_or(ReplyError::Fixed("ERR Function not found"))?;
     let key_count = key_count(cx, ReplyError::Fixed("ERR Bad number of keys provided"))?;
     let machine = cx.engine.scripts.machine(Purpose::Functions)?;
-    let words = cx.args.rest();
-    let args = words.clone().skip(key_count);
-    machine.set_arguments(words.take(key_count), args).map_err(|_| OUT_OF_LUA)?;
+    if !machine.set_arguments(cx.args.rest(), key_count) {
+        return Err(OUT_OF_LUA);
+    }
     run(
         cx,
         Start {

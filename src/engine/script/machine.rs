@@ -4,26 +4,22 @@
 //! is kept in a table of Lua under numbers: what Rust itself refers to takes one of few slots.
 
 use std::cell::{Cell, RefCell};
-use std::ffi::c_int;
 use std::rc::Rc;
 
 use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, Value, VmState};
 
 use crate::base::limits::{SCRIPT_MEMORY_MAX, SCRIPT_TICK_INSTRUCTIONS};
-use crate::protocol::reply::{Output, Reply};
+use crate::protocol::reply::Reply;
 
 use super::convert::{Encoder, Fields};
 use super::fiber::{Event, Input, suspend};
 use super::native;
-use super::raw::{self, Ended, Names};
+use super::raw::Names;
+use super::runner::{Ended, Fault, Runner};
 use super::shared::{Failure, Shared};
 use super::thrown::{PRELUDE_NAME, Thrown};
 
 const PRELUDE: &str = include_str!("prelude.lua");
-
-/// Where a function's arguments lie among the code.
-const KEYS_PLACE: c_int = -1;
-const ARGS_PLACE: c_int = -2;
 
 /// What a machine's scripts are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,11 +59,8 @@ pub(super) struct Machine {
     pub shared: Rc<Shared>,
     purpose: Purpose,
     fields: Rc<Fields>,
-    names: Names,
-    /// Globals behind the proxy.
-    globals: Table,
     environment: Table,
-    blame: Function,
+    runner: Runner,
     reset: Function,
     load: Option<Function>,
     /// Code by slot.
@@ -77,8 +70,8 @@ pub(super) struct Machine {
     job: RefCell<Option<Job>>,
     /// Whether something ran since garbage was last collected.
     is_littered: Cell<bool>,
-    /// Under what `code` or `globals` have the arguments.
-    argument_names: (Value, Value),
+    /// How many of the arguments are keys.
+    key_count: Cell<usize>,
     /// Lua frees a chunk's name while it still needs it, unless somebody else holds it.
     _chunk_name: mlua::String,
 }
@@ -99,16 +92,12 @@ impl Machine {
             .call((natives, purpose == Purpose::Functions))?;
         let environment: Table = entries.raw_get("environment")?;
         lua.set_named_registry_value(native::ENVIRONMENT, &environment)?;
-        let (load, argument_names) = match purpose {
-            Purpose::Scripts => {
-                let name = |name: &str| lua.create_string(name).map(Value::String);
-                (None, (name("KEYS")?, name("ARGV")?))
-            }
-            Purpose::Functions => (
-                Some(entries.raw_get("load_library")?),
-                (Value::Integer(KEYS_PLACE.into()), Value::Integer(ARGS_PLACE.into())),
-            ),
+        let load = match purpose {
+            Purpose::Scripts => None,
+            Purpose::Functions => Some(entries.raw_get("load_library")?),
         };
+        let (globals, blame) = (entries.raw_get("globals")?, entries.raw_get("blame")?);
+        let runner = Runner::new(&lua, &shared, purpose, (&code, &names, &globals, &blame))?;
         let ticker = Rc::clone(&shared);
         lua.set_global_hook(
             HookTriggers::new().every_nth_instruction(SCRIPT_TICK_INSTRUCTIONS),
@@ -123,10 +112,8 @@ impl Machine {
             shared,
             purpose,
             fields,
-            names,
-            globals: entries.raw_get("globals")?,
             environment,
-            blame: entries.raw_get("blame")?,
+            runner,
             reset: entries.raw_get("reset")?,
             load,
             code,
@@ -134,7 +121,7 @@ impl Machine {
             next_slot: Cell::new(1),
             job: RefCell::default(),
             is_littered: Cell::new(true),
-            argument_names,
+            key_count: Cell::default(),
             _chunk_name: lua.create_string(purpose.chunk_name())?,
             lua,
         }))
@@ -189,18 +176,19 @@ impl Machine {
         }
     }
 
-    /// Sets what the next job is given: for scripts the globals `KEYS` and `ARGV`.
+    /// Sets what the next job is given; whether it is not too much.
     pub(super) fn set_arguments<'a>(
         &self,
-        keys: impl ExactSizeIterator<Item = &'a [u8]>,
-        args: impl ExactSizeIterator<Item = &'a [u8]>,
-    ) -> mlua::Result<()> {
-        let table = match self.purpose {
-            Purpose::Scripts => &self.globals,
-            Purpose::Functions => &self.code,
-        };
-        let (first, second) = &self.argument_names;
-        raw::set_lists(&self.lua, table, (first, keys), (second, args))
+        words: impl Iterator<Item = &'a [u8]>,
+        key_count: usize,
+    ) -> bool {
+        let mut held = self.shared.words.borrow_mut();
+        held.clear();
+        for word in words {
+            held.push(word);
+        }
+        self.key_count.set(key_count);
+        !held.is_too_large()
     }
 
     /// What the fiber is to do next.
@@ -209,7 +197,7 @@ impl Machine {
         self.shared.is_resp3.set(false);
         self.shared.is_muted.set(false);
         self.shared.failure.replace(None);
-        self.shared.reply.borrow_mut().clear();
+        self.shared.result.borrow_mut().clear();
         self.job.replace(Some(job));
     }
 
@@ -226,8 +214,8 @@ impl Machine {
         let result = match outcome {
             Ok(Ended::Replied) => Ok(()),
             Ok(Ended::With(value)) => self.write_reply(&value),
-            Ok(Ended::By(value)) => {
-                self.note_failure(&value);
+            Ok(Ended::By(fault)) => {
+                self.note_failure(fault);
                 self.reset.call(())
             }
             Err(error) => Err(error),
@@ -245,34 +233,28 @@ impl Machine {
 
     fn start(&self, job: &Job) -> mlua::Result<Ended> {
         match job {
-            Job::Script(slot) => self.run(*slot, &[]),
-            Job::Function(slot) => self.run(*slot, &[KEYS_PLACE, ARGS_PLACE]),
+            Job::Script(slot) | Job::Function(slot) => self.run(*slot),
             Job::Load(slot) => {
-                let Some(load) = &self.load else { return Ok(Ended::By(Value::Nil)) };
+                let Some(load) = &self.load else { return Ok(Ended::By(Fault::Handler)) };
                 let (is_ok, value) = load.call(self.code.raw_get::<Function>(*slot)?)?;
-                Ok(if is_ok { Ended::With(value) } else { Ended::By(value) })
+                Ok(if is_ok { Ended::With(value) } else { Ended::By(Fault::Told) })
             }
         }
     }
 
-    fn run(&self, slot: usize, arguments: &[c_int]) -> mlua::Result<Ended> {
-        let slot = c_int::try_from(slot).map_err(mlua::Error::external)?;
-        let (code, blame, names) = (&self.code, &self.blame, &self.names);
-        let is_resp3_script = &|| self.shared.is_resp3.get();
-        // The script's own commands use the shared buffer meanwhile.
-        let mut output = Output::default();
-        let mut reply = Reply::new(&mut output, self.shared.dialect.get());
-        let run = raw::Run { code, slot, arguments, blame, names, is_resp3_script };
-        let ended = raw::run(&self.lua, &run, &mut reply)?;
-        if matches!(ended, Ended::Replied) {
-            self.shared.reply.replace(output);
-        }
-        Ok(ended)
+    fn run(&self, slot: usize) -> mlua::Result<Ended> {
+        // Taken out meanwhile, since a script that is left where it is holds nothing.
+        let mut output = self.shared.result.take();
+        output.clear();
+        let to = (&mut output, self.shared.dialect.get());
+        let ended = self.runner.run(&self.code, (slot, self.key_count.get()), to);
+        self.shared.result.replace(output);
+        ended
     }
 
     fn write_reply(&self, value: &Value) -> mlua::Result<()> {
         let shared = &self.shared;
-        let mut output = shared.reply.borrow_mut();
+        let mut output = shared.result.borrow_mut();
         output.clear();
         let mut reply = Reply::new(&mut output, shared.dialect.get());
         let mut encoder =
@@ -283,16 +265,15 @@ impl Machine {
     }
 
     /// Completes what the message handler has noted, or takes its place when it was not asked.
-    fn note_failure(&self, value: &Value) {
-        self.shared.reply.borrow_mut().clear();
+    fn note_failure(&self, fault: Fault) {
+        self.shared.result.borrow_mut().clear();
         let mut failure = self.shared.failure.borrow_mut();
         if failure.is_none() {
-            let text = match value {
-                Value::String(text) => text.to_string_lossy(),
-                Value::Error(error) => Thrown::of(error).to_string(),
-                _ => "error in error handling".to_owned(),
+            let text = match fault {
+                Fault::Memory => "ERR not enough memory",
+                Fault::Told | Fault::Handler => "ERR error in error handling",
             };
-            *failure = Some(Failure { text: format!("ERR {text}"), ..Failure::default() });
+            *failure = Some(Failure { text: text.to_owned(), ..Failure::default() });
         }
     }
 }

@@ -23,6 +23,7 @@ mod machine;
 mod native;
 mod random;
 mod raw;
+mod runner;
 mod shared;
 mod thrown;
 

@@ -1,8 +1,8 @@
-//! The short way through Lua: arguments in, a script's run, its result out, a command's reply in.
+//! The short way through Lua: a script's result out, a command's reply in.
 //!
 //! A script of one command takes about a microsecond, most of which went into making references of
-//! Rust to values of Lua and guarding each single step. Here everything between two protected calls
-//! is done on Lua's stack. What is rare (errors, the types of RESP3, deep nesting) is left to
+//! Rust to values of Lua and guarding each single step. Here everything is done on Lua's stack,
+//! within one protected call. What is rare (errors, the types of RESP3, deep nesting) is left to
 //! [`super::convert`], which knows all of it.
 //!
 //! Errors of Lua leave these functions by a jump: nothing that needs to be dropped may be alive
@@ -12,7 +12,7 @@
 
 use std::ffi::{CString, c_int};
 
-use mlua::{Function, Lua, Table, Value, ffi};
+use mlua::{Lua, Table, Value, ffi};
 
 use crate::base::number::parse_int;
 use crate::protocol::reply::Reply;
@@ -21,7 +21,7 @@ use super::convert::push_line;
 use super::shared::truncated;
 
 /// How deep values may nest here.
-const DEPTH_MAX: usize = 8;
+pub(super) const DEPTH_MAX: usize = 8;
 
 /// Slots of Lua's stack that a level of nesting takes.
 const SLOTS_PER_LEVEL: c_int = 4;
@@ -51,46 +51,9 @@ impl Names {
     }
 }
 
-/// Two lists as fields of `table`: under names or numbers, as `first` and `second` say.
-pub(super) fn set_lists<'a>(
-    lua: &Lua,
-    table: &Table,
-    (first, one): (&Value, impl ExactSizeIterator<Item = &'a [u8]>),
-    (second, other): (&Value, impl ExactSizeIterator<Item = &'a [u8]>),
-) -> mlua::Result<()> {
-    // SAFETY: `table` and the two keys lie at places 1 to 3; there is room for what is pushed, which
-    // `exec_raw` guards. The iterators own nothing.
-    unsafe {
-        lua.exec_raw((table, first, second), |state| {
-            ffi::lua_pushvalue(state, 2);
-            push_list(state, one);
-            ffi::lua_rawset(state, 1);
-            push_list(state, other);
-            ffi::lua_rawset(state, 1);
-            ffi::lua_settop(state, 0);
-        })
-    }
-}
-
-/// # Safety
-/// - The stack has room for two values, and errors are caught further up.
-unsafe fn push_list<'a>(
-    state: *mut ffi::lua_State,
-    words: impl ExactSizeIterator<Item = &'a [u8]>,
-) {
-    // SAFETY: by the caller's word.
-    unsafe {
-        ffi::lua_createtable(state, c_int::try_from(words.len()).unwrap_or(0), 0);
-        for (index, word) in (1..).zip(words) {
-            push_text(state, word);
-            ffi::lua_rawseti_(state, -2, index);
-        }
-    }
-}
-
 /// # Safety
 /// - The stack has room for a value, and errors are caught further up.
-unsafe fn push_text(state: *mut ffi::lua_State, text: &[u8]) {
+pub(super) unsafe fn push_text(state: *mut ffi::lua_State, text: &[u8]) {
     // SAFETY: the bytes are copied; of an empty slice nothing is read.
     unsafe { ffi::lua_pushlstring_(state, text.as_ptr().cast(), text.len()) }
 }
@@ -118,70 +81,13 @@ pub(super) fn compile(
     }
 }
 
-/// How a run ended.
-pub(super) enum Ended {
-    /// Its reply is written.
-    Replied,
-    /// With this value, which is not written.
-    With(Value),
-    /// By this error, of which `blame` has been told.
-    By(Value),
-}
-
-/// What is to be run: the place of a function among `code`, and the places of its arguments there.
-pub(super) struct Run<'a> {
-    pub code: &'a Table,
-    pub slot: c_int,
-    pub arguments: &'a [c_int],
-    pub blame: &'a Function,
-    pub names: &'a Names,
-    pub is_resp3_script: &'a dyn Fn() -> bool,
-}
-
-/// Runs code and writes its result, if it is of the usual kinds.
-pub(super) fn run(lua: &Lua, run: &Run<'_>, reply: &mut Reply<'_>) -> mlua::Result<Ended> {
-    let (mut is_ok, mut is_written) = (false, false);
-    // SAFETY: the handler, the code and the names lie at places 1 to 3, there is room for the rest,
-    // and `exec_raw` guards all of it. The captured references need no drop.
-    let left = unsafe {
-        let (is_ok, is_written) = (&mut is_ok, &mut is_written);
-        lua.exec_raw::<Value>((run.blame, run.code, run.names.table()), |state| {
-            ffi::luaL_checkstack(state, 8, c"no room for a script".as_ptr());
-            ffi::lua_rawgeti_(state, 2, run.slot);
-            for place in run.arguments {
-                ffi::lua_rawgeti_(state, 2, *place);
-            }
-            let count = c_int::try_from(run.arguments.len()).unwrap_or(0);
-            *is_ok = ffi::lua_pcall(state, count, 1, 1) == ffi::LUA_OK;
-            if *is_ok {
-                let mark = reply.output().mark();
-                *is_written = encode(state, 4, (run.is_resp3_script)(), DEPTH_MAX, reply);
-                if !*is_written {
-                    reply.output().rewind(mark);
-                }
-            }
-            if *is_written {
-                ffi::lua_settop(state, 0);
-            } else {
-                ffi::lua_replace(state, 1);
-                ffi::lua_settop(state, 1);
-            }
-        })?
-    };
-    Ok(match (is_ok, is_written) {
-        (true, true) => Ended::Replied,
-        (true, false) => Ended::With(left),
-        (false, _) => Ended::By(left),
-    })
-}
-
-/// Writes the value at `index`, if it is of a usual kind. The names lie at place 3.
+/// Writes the value at `index`, if it is of a usual kind.
 ///
 /// # Safety
-/// - `index` is a place of the stack, counted from its bottom.
-unsafe fn encode(
+/// - `index` is a place of the stack, counted from its bottom; `names` is that of [`Names`].
+pub(super) unsafe fn encode(
     state: *mut ffi::lua_State,
-    index: c_int,
+    (index, names): (c_int, c_int),
     is_resp3_script: bool,
     levels: usize,
     reply: &mut Reply<'_>,
@@ -197,7 +103,7 @@ unsafe fn encode(
             ffi::LUA_TBOOLEAN if ffi::lua_toboolean(state, index) != 0 => reply.int(1),
             ffi::LUA_TBOOLEAN | ffi::LUA_TNIL => reply.null(),
             ffi::LUA_TTABLE if levels > 0 => {
-                return encode_table(state, index, is_resp3_script, levels, reply);
+                return encode_table(state, (index, names), is_resp3_script, levels, reply);
             }
             _ => return false,
         }
@@ -209,7 +115,7 @@ unsafe fn encode(
 /// - As for [`encode`]; there is a table.
 unsafe fn encode_table(
     state: *mut ffi::lua_State,
-    index: c_int,
+    (index, names): (c_int, c_int),
     is_resp3_script: bool,
     levels: usize,
     reply: &mut Reply<'_>,
@@ -220,7 +126,7 @@ unsafe fn encode_table(
             return false;
         }
         for (name, _) in (1..).zip(FIELDS) {
-            ffi::lua_rawgeti_(state, 3, name);
+            ffi::lua_rawgeti_(state, names, name);
             ffi::lua_rawget_(state, index);
             let kind = ffi::lua_type(state, -1);
             if kind != ffi::LUA_TNIL {
@@ -248,7 +154,7 @@ unsafe fn encode_table(
         for at in 1..=count {
             ffi::lua_rawgeti_(state, index, at);
             let place = ffi::lua_gettop(state);
-            let is_written = encode(state, place, is_resp3_script, levels - 1, reply);
+            let is_written = encode(state, (place, names), is_resp3_script, levels - 1, reply);
             ffi::lua_settop(state, -2);
             if !is_written {
                 return false;

@@ -139,7 +139,8 @@ impl Engine {
         let Start { machine, purpose, name, job, flags, is_read_only } = start;
         machine.prepare(job);
         let declared = flags.unwrap_or_default();
-        let now_ticks = self.outside.ticks();
+        // The clock was read when the call began.
+        let now_ticks = self.ticks;
         self.scripts.running = Some(Running {
             machine,
             purpose,
@@ -280,7 +281,7 @@ impl Engine {
         dialect: crate::protocol::reply::Dialect,
     ) -> Flow {
         let Some((running, failure)) = self.end_script() else { return Flow::Replied };
-        let mut said = running.machine.shared.reply.borrow_mut();
+        let mut said = running.machine.shared.result.borrow_mut();
         let Some(failure) = failure else {
             output.append(&mut said);
             return Flow::Replied;

@@ -127,10 +127,12 @@ pub(super) struct Registration {
 pub(super) struct Shared {
     /// The fiber that the script runs on.
     pub fiber: Cell<u64>,
-    /// The request that the script makes.
+    /// The script's arguments, and later the request that it makes.
     pub words: RefCell<Words>,
-    /// The reply to it, and in the end the script's own.
+    /// The reply to it.
     pub reply: RefCell<Output>,
+    /// The script's own reply.
+    pub result: RefCell<Output>,
     /// Why there is no reply.
     refusal: Cell<Option<Refusal>>,
     /// Whether the caller may run what was inquired about; `None`: there is no such command.

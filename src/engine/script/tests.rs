@@ -66,6 +66,53 @@ fn values_become_replies() {
     ]);
 }
 
+/// KEYS and ARGV are tables that scripts get in turn.
+#[test]
+fn nothing_is_left_in_the_arguments_of_the_next_script() {
+    const PROBE: &str = "local n = 0 for _ in pairs(KEYS) do n = n + 1 end \
+        for _ in pairs(ARGV) do n = n + 1 end \
+        return {#KEYS, #ARGV, n, KEYS[1] or 'none', ARGV[1] or 'none', getmetatable(KEYS) == nil, \
+        getmetatable(ARGV) == nil, KEYS.x == nil}";
+    let (mut stage, key) = stage();
+    let litter = [
+        "return 1",
+        "KEYS.x = 1",
+        "KEYS[0] = 'zero'",
+        "KEYS[1] = nil",
+        "KEYS[2] = nil ARGV[1] = nil KEYS.y = 1 KEYS.z = 1",
+        "setmetatable(KEYS, {__index = function() return 'leak' end})",
+        "setmetatable(ARGV, {__mode = 'k'})",
+        "for i = 1, 200 do ARGV[i] = i end",
+        "for i = 1, 100 do KEYS['k' .. i] = i end for i = 1, 100 do KEYS['k' .. i] = nil end",
+        "table.insert(ARGV, 'more') table.remove(KEYS, 1)",
+        "KEYS[#KEYS + 1] = KEYS error(KEYS)",
+    ];
+    let many: Vec<String> = (0..20).map(|at| format!("w{at}")).collect();
+    for round in 0..3 {
+        for script in litter {
+            let mut words = vec!["eval", script, "2", "a", "b", "c"];
+            if round == 1 {
+                words.extend(many.iter().map(String::as_str));
+            }
+            stage.send_words(key, &words);
+            let (_, said) = stage.send_words(key, &["eval", PROBE, "0"]);
+            assert_eq!(said, "*8 :0 :0 :0 $4 none $4 none :1 :1 :1", "after {script}");
+            stage.send_words(key, &words);
+            let (_, said) = stage.send_words(key, &["eval", PROBE, "1", "k", "v"]);
+            assert_eq!(said, "*8 :1 :1 :2 $1 k $1 v :1 :1 :1", "after {script}");
+        }
+    }
+    for count in 0..200 {
+        let keys = (count % 11).to_string();
+        let mut words = vec!["eval", PROBE, &keys];
+        words.extend(many.iter().take(11 + count % 9).map(String::as_str));
+        let (_, said) = stage.send_words(key, &words);
+        let argv = words.len() - 3 - count % 11;
+        let start = format!("*8 :{} :{argv} :{} ", count % 11, words.len() - 3);
+        assert!(said.starts_with(&start), "{said} does not begin with {start}");
+    }
+}
+
 #[test]
 fn commands_run_and_their_errors_are_raised() {
     check(&[
