@@ -125,7 +125,7 @@ impl LogFiles for Nowhere {
     fn open(&mut self, _: Option<u64>, _: BaseJob) -> Result<(), String> {
         Ok(())
     }
-    fn write(&mut self, _: &[u8], _: &LogTurn) {}
+    fn write(&mut self, _: &mut Vec<u8>, _: &LogTurn) {}
     fn tick(&mut self, _: &LogTurn) {}
     fn settle(&mut self) -> bool {
         true

@@ -13,7 +13,7 @@ use super::gates::Verdict;
 use super::latency::Delay;
 use super::registry::{Row, RowIndex, Run};
 use super::transaction::Queued;
-use super::{Engine, SPARE_OUTPUT_BYTES};
+use super::{Engine, FURTHER_OUTPUT_BYTES, SPARE_OUTPUT_BYTES, SPARE_OUTPUTS};
 
 /// How far ahead of execution commands are looked up and their keys prefetched.
 const LOOKAHEAD: usize = 16;
@@ -93,7 +93,7 @@ impl Engine {
         let gone = Served { requests: 0, next: Next::Close };
         self.deliver_before(key);
         let Some(client) = self.clients.get_mut(key) else { return gone };
-        let mut replies = std::mem::take(&mut self.spare_output);
+        let mut replies = self.spare_outputs.pop().unwrap_or_default();
         if !client.output.is_empty() {
             // What waits already goes first.
             std::mem::swap(&mut client.output, &mut replies);
@@ -127,13 +127,15 @@ impl Engine {
         Served { next: if ends { Next::Close } else { served.next }, ..served }
     }
 
-    /// Keeps a warm output buffer for the next batch.
+    /// Keeps a warm output buffer for the next batch, or for one of those after it: while replies
+    /// wait for the log, each client of a turn takes one.
     #[inline]
     pub fn recycle(&mut self, mut output: Output) {
-        if self.spare_output.capacity() < output.capacity() {
+        let spare = self.spare_outputs.len();
+        if output.capacity() > 0 && spare < SPARE_OUTPUTS {
             output.clear();
-            output.shrink(SPARE_OUTPUT_BYTES);
-            self.spare_output = output;
+            output.shrink(if spare == 0 { SPARE_OUTPUT_BYTES } else { FURTHER_OUTPUT_BYTES });
+            self.spare_outputs.push(output);
         }
     }
 

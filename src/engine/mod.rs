@@ -91,6 +91,10 @@ use watchers::Watchers;
 
 /// Capacity that the shared output buffer keeps between batches.
 const SPARE_OUTPUT_BYTES: usize = 64 * 1024;
+/// Further output buffers, for clients that are served in one turn of the log.
+const SPARE_OUTPUTS: usize = 64;
+/// Capacity that each of these keeps.
+const FURTHER_OUTPUT_BYTES: usize = 8 * 1024;
 
 /// The newest Redis whose core commands are all here: what `redis_version` and HELLO say.
 pub const REDIS_VERSION: &str = "8.0.0";
@@ -195,7 +199,7 @@ pub struct Engine {
     here_max: usize,
     rng: fastrand::Rng,
     effects: Vec<Effect>,
-    spare_output: Output,
+    spare_outputs: Vec<Output>,
     /// Hashes of the keys that the next requests name, for prefetching.
     hashes: Vec<u64>,
     slow_log: SlowLog,
@@ -286,7 +290,7 @@ impl Engine {
             here_max: usize::MAX,
             rng: fastrand::Rng::with_seed(seed.rotate_left(32)),
             effects: Vec::new(),
-            spare_output: Output::default(),
+            spare_outputs: Vec::new(),
             hashes: Vec::new(),
             slow_log: SlowLog::default(),
             latency: Latency::default(),

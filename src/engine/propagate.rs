@@ -77,11 +77,14 @@ impl Propagation {
         self.unit_from > 0
     }
 
-    /// Hands the complete units to `reader`.
-    pub(super) fn take(&mut self, reader: impl FnOnce(&[u8])) {
-        reader(&self.bytes[..self.unit_from]);
-        self.bytes.drain(..self.unit_from);
+    /// Hands the complete units to `reader`, which may keep the buffer and leave another one.
+    pub(super) fn take(&mut self, reader: impl FnOnce(&mut Vec<u8>)) {
+        let open = self.bytes[self.unit_from..].to_vec();
+        self.bytes.truncate(self.unit_from);
+        reader(&mut self.bytes);
+        self.bytes.clear();
         self.bytes.shrink_to(LOG_BUFFER_KEPT_BYTES);
+        self.bytes.extend_from_slice(&open);
         self.unit_from = 0;
     }
 
@@ -182,8 +185,9 @@ impl Engine {
                 // Who reads it may know a renamed command by its usual name only.
                 let top = row.parent.map_or(row, |parent| self.registry.row(parent));
                 let (name, sent) = (top.spec.name.as_bytes(), args.word(0));
-                let name = if sent.eq_ignore_ascii_case(name) { sent } else { name };
-                let as_sent = args.as_sent().filter(|_| name == sent);
+                let is_usual = sent.eq_ignore_ascii_case(name);
+                let name = if is_usual { sent } else { name };
+                let as_sent = if is_usual { args.as_sent() } else { None };
                 self.propagation.add(db, 1, |out, _| {
                     if let Some(bytes) = as_sent {
                         out.extend_from_slice(bytes);

@@ -127,8 +127,8 @@ pub trait LogFiles {
     /// `last_size` bytes, if that is given. A log that is not there begins with `base`.
     fn open(&mut self, last_size: Option<u64>, base: BaseJob) -> Result<(), String>;
     /// Writes changes at the end, and syncs them as the policy demands. What can't be written now
-    /// is kept and written later.
-    fn write(&mut self, changes: &[u8], turn: &LogTurn);
+    /// is kept and written later. The buffer may come back as another one, whatever is in it.
+    fn write(&mut self, changes: &mut Vec<u8>, turn: &LogTurn);
     /// What is to be done from time to time: a sync every second, another try.
     fn tick(&mut self, turn: &LogTurn);
     /// Writes and syncs everything, whatever the policy; whether that was possible.

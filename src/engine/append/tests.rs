@@ -28,7 +28,7 @@ impl LogFiles for World {
     fn open(&mut self, _: Option<u64>, _: BaseJob) -> Result<(), String> {
         Ok(())
     }
-    fn write(&mut self, changes: &[u8], _: &LogTurn) {
+    fn write(&mut self, changes: &mut Vec<u8>, _: &LogTurn) {
         self.0.borrow_mut().log.bytes.extend_from_slice(changes);
     }
     fn tick(&mut self, _: &LogTurn) {}

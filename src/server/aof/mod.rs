@@ -339,13 +339,22 @@ impl LogFiles for Log {
         Ok(())
     }
 
-    fn write(&mut self, changes: &[u8], turn: &LogTurn) {
+    fn write(&mut self, changes: &mut Vec<u8>, turn: &LogTurn) {
         if turn.is_stamped {
             self.stamp(turn.now);
         }
-        self.unwritten.extend_from_slice(changes);
         self.given += changes.len() as u64;
-        self.append(turn, false);
+        if self.unwritten.is_empty() {
+            // Nothing is copied, and the same few cache lines serve turn after turn.
+            std::mem::swap(&mut self.unwritten, changes);
+            self.append(turn, false);
+            if self.unwritten.is_empty() {
+                std::mem::swap(&mut self.unwritten, changes);
+            }
+        } else {
+            self.unwritten.extend_from_slice(changes);
+            self.append(turn, false);
+        }
         self.sync(turn);
     }
 
