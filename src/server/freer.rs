@@ -7,6 +7,8 @@ use std::thread;
 
 use crate::keyspace::graveyard::Garbage;
 
+use super::process;
+
 /// The way to the thread; it ends with this.
 #[derive(Debug)]
 pub(super) struct Freer {
@@ -27,6 +29,8 @@ impl Freer {
         let counts = Arc::new(Counts::default());
         let theirs = Arc::clone(&counts);
         thread::Builder::new().name("free".into()).spawn(move || {
+            // Memory is wanted back soon, but not before somebody's reply.
+            process::be_nice(0);
             for batch in receiver {
                 for garbage in batch {
                     drop(garbage);

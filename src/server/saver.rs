@@ -25,8 +25,6 @@ use super::{loader, process};
 
 /// Bytes read at once to know the checksum of a backup.
 const BUFFER_BYTES: usize = 256 * 1024;
-/// How far the threads that serve clients come first where there are too few cores for all.
-const NICENESS: i32 = 10;
 /// Longest sleep before looking whether the save is still wanted.
 const NAP: Duration = Duration::from_millis(5);
 /// What comes back from threads that work on files.
@@ -79,7 +77,7 @@ impl Disk for Saver {
             make_folder_of(Path::new(&job.path))?;
         }
         let work = move || {
-            process::be_nice(NICENESS);
+            process::be_nice(process::BACKGROUND);
             let outcome = write(&job, &temporary);
             // The snapshot goes first, so that what it held back can be freed.
             drop(job);
