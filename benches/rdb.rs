@@ -11,7 +11,9 @@ use ochre::keyspace::value::NewString;
 use ochre::keyspace::write::Lifetime;
 use ochre::keyspace::{DbIndex, Keyspace};
 use ochre::persistence::rdb::decode::Limits;
-use ochre::persistence::rdb::{Facts, LoadOptions, ReadKey, SaveOptions, Sink, load, save};
+use ochre::persistence::rdb::{
+    Facts, LoadOptions, ReadKey, SaveOptions, Sink, Versions, load, save,
+};
 use ochre::structures::cow_tree::End;
 use ochre::types::hash::{self, Hash, NewValue};
 use ochre::types::list::{List, PackLimit};
@@ -144,7 +146,12 @@ fn measure(name: &str, keys: usize, large: bool) {
         });
         let bytes = file.len() / 1_000_000;
         println!("{name}: save {spent:?}, {bytes} MB, LZF {compresses}, CRC {checksums}");
-        let options = LoadOptions { limits: limits(), checks: true, size: None };
+        let options = LoadOptions {
+            limits: limits(),
+            checks: true,
+            versions: Versions::default(),
+            size: None,
+        };
         let mut last = Vec::new();
         let spent = best(|| {
             last = Vec::new();

@@ -124,6 +124,8 @@ pub struct DataLimits {
     pub compresses_payloads: bool,
     /// RESTORE takes values whose checksum is wrong (DEBUG SET-SKIP-CHECKSUM-VALIDATION).
     pub ignores_checksums: bool,
+    /// RESTORE takes values of versions that aren't known (`rdb-version-check relaxed`).
+    pub takes_any_version: bool,
     /// When collections change their encoding.
     pub encodings: EncodingLimits,
 }

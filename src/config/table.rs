@@ -550,7 +550,7 @@ directives! {
     rdbchecksum: bool = true, start("rdbchecksum");
     /// Which versions of snapshots are loaded.
     rdb_version_check: RdbVersionCheck = RdbVersionCheck::Strict,
-        live("rdb-version-check").later("snapshots of unknown versions");
+        live("rdb-version-check");
     /// Oldest server that is to load snapshots; fields with deadlines need 8.0.
     rdb_compat_version: RdbCompat = RdbCompat::Redis80, live("rdb-compat-version");
     /// Remove snapshots that served replication only.

@@ -66,7 +66,7 @@ use crate::base::time::{Now, UnixMillis};
 use crate::command::context::{DataLimits, EncodingLimits};
 use crate::command::spec::Command;
 use crate::config::Config;
-use crate::config::choices::EvictionPolicy;
+use crate::config::choices::{EvictionPolicy, RdbVersionCheck};
 use crate::keyspace::Keyspace;
 use crate::protocol::reply::Output;
 use crate::types::list::PackLimit;
@@ -285,6 +285,7 @@ impl Engine {
                 counts_frequency: false,
                 compresses_payloads: true,
                 ignores_checksums: false,
+                takes_any_version: false,
                 encodings: EncodingLimits::default(),
             },
             here_max: usize::MAX,
@@ -335,6 +336,7 @@ impl Engine {
             ),
             compresses_payloads: self.config.rdbcompression,
             ignores_checksums: self.limits.ignores_checksums,
+            takes_any_version: self.config.rdb_version_check == RdbVersionCheck::Relaxed,
             encodings: encoding_limits(&self.config),
         };
         self.here_max = match usize::try_from(self.config.offload_threshold) {

@@ -41,6 +41,7 @@ impl Bench {
                 counts_frequency: false,
                 compresses_payloads: true,
                 ignores_checksums: false,
+                takes_any_version: false,
                 encodings: EncodingLimits::default(),
             },
             rng: fastrand::Rng::with_seed(7),

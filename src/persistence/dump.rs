@@ -12,7 +12,7 @@
 use super::rdb::decode::{Decoder, Dialect, Limits};
 use super::rdb::encode::Encoding;
 use super::rdb::error::{LoadError, Reason};
-use super::rdb::format::{VERSION_7_0, VERSION_8_0, VERSION_NEWEST, VERSION_VALKEY};
+use super::rdb::format::{VERSION_7_0, VERSION_8_0, VERSION_VALKEY, Versions};
 use super::rdb::input::Input;
 use super::rdb::output::Output;
 use crate::base::crc64::checksum;
@@ -69,12 +69,13 @@ pub fn restore(
     payload: &[u8],
     limits: Limits,
     sum: Checksum,
+    versions: Versions,
     epochs: &mut Epochs,
 ) -> Result<LoadedValue<'static>, DumpError> {
     let (summed, stated) = payload.split_last_chunk::<8>().ok_or(DumpError::Footer)?;
     let (body, version) = summed.split_last_chunk::<2>().ok_or(DumpError::Footer)?;
     let version = u32::from(u16::from_le_bytes(*version));
-    let is_known = (1..=VERSION_NEWEST).contains(&version) || version == VERSION_VALKEY;
+    let is_known = versions.take(version, version >= VERSION_VALKEY);
     let is_right = sum == Checksum::Ignored || checksum(summed) == u64::from_le_bytes(*stated);
     if !is_known || !is_right {
         return Err(DumpError::Footer);
@@ -116,7 +117,7 @@ mod tests {
 
     fn check(payload: &[u8], expected: &Result<&str, DumpError>) {
         let mut epochs = Epochs::nursery(1);
-        let restored = restore(payload, LIMITS(), Checksum::Compared, &mut epochs);
+        let restored = restore(payload, LIMITS(), Checksum::Compared, Versions::Known, &mut epochs);
         let shown = restored.map(|value| match value {
             LoadedValue::Int(value) => value.to_string(),
             LoadedValue::Text(text) => text.escape_ascii().to_string(),
@@ -171,7 +172,7 @@ mod tests {
             payload.insert(0, layout);
             payload.extend_from_slice(&[if valkey { 80 } else { 12 }, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
             let mut epochs = Epochs::nursery(1);
-            let _ = restore(&payload, LIMITS(), Checksum::Ignored, &mut epochs);
+            let _ = restore(&payload, LIMITS(), Checksum::Ignored, Versions::Any, &mut epochs);
         }
     }
 }

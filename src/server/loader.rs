@@ -92,7 +92,7 @@ fn read(file: File, job: LoadJob, portions: &SyncSender<Portion>) {
             value: encodings.sorted_set_pack_value,
         },
     };
-    let options = LoadOptions { limits, checks: style.checksums, size };
+    let options = LoadOptions { limits, checks: style.checksums, versions: style.versions, size };
     let mut sorter = Sorter {
         portions,
         style,

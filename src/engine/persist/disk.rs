@@ -8,6 +8,7 @@ use crate::command::context::EncodingLimits;
 use crate::keyspace::DbIndex;
 use crate::keyspace::load::{LoadedKey, Maker};
 use crate::keyspace::snapshot::KeyspaceSnapshot;
+use crate::persistence::rdb::Versions;
 use crate::structures::access_clock::AccessPolicy;
 
 /// A snapshot that is to become a file.
@@ -110,6 +111,8 @@ pub struct LoadStyle {
     pub expires_at: Option<UnixMillis>,
     /// `rdbchecksum`: compare the checksum.
     pub checksums: bool,
+    /// `rdb-version-check`: which versions are read.
+    pub versions: Versions,
     /// How accesses are recorded.
     pub access: AccessPolicy,
     /// `key-load-delay`, as [`SaveStyle::key_delay`].

@@ -1,11 +1,13 @@
 //! Loading: pieces of a file that another thread reads come in, between commands or all at once.
 
 use crate::base::time::{Now, UnixMillis};
+use crate::config::choices::RdbVersionCheck;
 use crate::engine::Engine;
 use crate::keyspace::DbIndex;
 use crate::keyspace::journal::DEL;
 use crate::keyspace::load::LoadedKey;
 use crate::keyspace::write::Free;
+use crate::persistence::rdb::Versions;
 
 use super::disk::{LoadJob, LoadStyle, Portion};
 
@@ -108,6 +110,10 @@ impl Engine {
                 now,
                 expires_at: expires.then_some(now),
                 checksums: config.rdbchecksum,
+                versions: match config.rdb_version_check {
+                    RdbVersionCheck::Strict => Versions::Known,
+                    RdbVersionCheck::Relaxed => Versions::Any,
+                },
                 access: self.keyspace.access_policy(),
                 key_delay: config.key_load_delay,
                 portion_bytes: config.loading_process_events_interval_bytes.into(),

@@ -10,6 +10,7 @@ use crate::command::spec::{
 use crate::keyspace::journal::{DEL, Event};
 use crate::keyspace::write::{Free, PastUse};
 use crate::persistence::dump::{self as payload, Checksum, DumpError};
+use crate::persistence::rdb::Versions;
 use crate::persistence::rdb::decode::Limits;
 use crate::protocol::error::ReplyError;
 use crate::types::{hash, sorted_set};
@@ -105,8 +106,10 @@ fn restore(cx: &mut WriteCx<'_>) -> CmdResult {
     let base = if is_absolute { 0 } else { cx.keys.now().0 };
     let deadline = (ttl != 0).then(|| UnixMillis(base.saturating_add(ttl)));
     let sum = if cx.limits.ignores_checksums { Checksum::Ignored } else { Checksum::Compared };
+    let versions = if cx.limits.takes_any_version { Versions::Any } else { Versions::Known };
     let limits = limits(cx.limits);
-    let value = cx.keys.derive(|_, epochs| payload::restore(bytes, limits, sum, epochs))?;
+    let value =
+        cx.keys.derive(|_, epochs| payload::restore(bytes, limits, sum, versions, epochs))?;
 
     if deadline.is_some_and(|at| cx.keys.is_over(at)) {
         if is_there {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io::Read;
 
 use super::decode::Limits;
+use super::format::Versions;
 use super::load::{Header, LoadOptions, ReadKey, Sink, load};
 use crate::base::hash::KeyHasher;
 use crate::base::time::UnixMillis;
@@ -112,7 +113,8 @@ pub fn check(source: &mut dyn Read, size: Option<u64>, now: UnixMillis) -> Repor
         kinds: ["string", "list", "set", "zset", "hash", "stream"].map(|name| (name, 0)),
         last: None,
     };
-    let options = LoadOptions { limits: LIMITS(), checks: true, size };
+    let options =
+        LoadOptions { limits: LIMITS(), checks: true, versions: Versions::default(), size };
     let loaded = load(source, &options, &mut Epochs::nursery(0), &mut counter);
     let mut text = std::mem::take(&mut counter.text);
     match &loaded {

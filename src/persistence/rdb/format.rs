@@ -12,6 +12,28 @@ pub const VERSION_NEWEST: u32 = 15;
 /// First version of Valkey's own numbering.
 pub const VERSION_VALKEY: u32 = 80;
 
+/// Which versions are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Versions {
+    /// Known ones.
+    #[default]
+    Known,
+    /// All: what isn't known is refused when it comes, by its number.
+    Any,
+}
+
+impl Versions {
+    /// Whether a file that begins so is read. What is Valkey's begins with its name.
+    pub fn take(self, version: u32, is_valkey: bool) -> bool {
+        match (self, is_valkey) {
+            (Self::Known, false) => (1..=VERSION_NEWEST).contains(&version),
+            (Self::Known, true) => version == VERSION_VALKEY,
+            (Self::Any, false) => (1..VERSION_VALKEY).contains(&version),
+            (Self::Any, true) => version >= VERSION_VALKEY,
+        }
+    }
+}
+
 /// What stands before a value, or instead of one.
 pub mod opcode {
     #![allow(missing_docs, reason = "the names are those of the format")]

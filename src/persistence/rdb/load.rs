@@ -4,7 +4,7 @@ use std::io::Read;
 
 use super::decode::{self, Decoder, Dialect, Limits};
 use super::error::{LoadError, Reason};
-use super::format::{AUX_IDEMPOTENCE, VERSION_NEWEST, VERSION_VALKEY, opcode};
+use super::format::{AUX_IDEMPOTENCE, VERSION_VALKEY, Versions, opcode};
 use super::input::Input;
 use crate::base::time::UnixMillis;
 use crate::keyspace::DbIndex;
@@ -26,6 +26,8 @@ pub struct LoadOptions {
     pub limits: Limits,
     /// Whether the checksum is compared, if the file has one.
     pub checks: bool,
+    /// Which versions are read.
+    pub versions: Versions,
     /// Bytes that there are, if that is known: absurd lengths are refused sooner.
     pub size: Option<u64>,
 }
@@ -133,7 +135,7 @@ pub fn load(
     sink: &mut dyn Sink,
 ) -> Result<Loaded, LoadError> {
     let mut input = Input::new(source, options.size, options.checks);
-    let header = read_header(&mut input)?;
+    let header = read_header(&mut input, options.versions)?;
     sink.header(header).map_err(|why| input.error(Reason::Refused(why)))?;
     let dialect = if header.is_valkey { Dialect::Valkey } else { Dialect::of(header.version) };
     let decoder = Decoder::new(options.limits, epochs, dialect);
@@ -155,7 +157,7 @@ pub fn load(
     Ok(Loaded { header, keys, empty, bytes: input.position() })
 }
 
-fn read_header(input: &mut Input<'_>) -> Result<Header, LoadError> {
+fn read_header(input: &mut Input<'_>, versions: Versions) -> Result<Header, LoadError> {
     let first: [u8; 9] = input.array().map_err(|error| match error.reason {
         Reason::Cut => Reason::Magic.at(0),
         reason => reason.at(error.at),
@@ -167,10 +169,12 @@ fn read_header(input: &mut Input<'_>) -> Result<Header, LoadError> {
     let is_number = digits.iter().all(u8::is_ascii_digit);
     let number = std::str::from_utf8(digits).ok().filter(|_| is_number);
     let version = number.and_then(|text| text.parse().ok()).ok_or(Reason::Magic.at(0))?;
-    match version {
-        VERSION_VALKEY => Ok(Header { version, is_valkey: true }),
-        1..=VERSION_NEWEST if !is_valkey => Ok(Header { version, is_valkey }),
-        _ => Err(input.error(Reason::Version(version))),
+    // Its number alone would tell.
+    let is_valkey = is_valkey || version == VERSION_VALKEY;
+    if versions.take(version, is_valkey) {
+        Ok(Header { version, is_valkey })
+    } else {
+        Err(input.error(Reason::Version(version)))
     }
 }
 

@@ -22,5 +22,6 @@ pub mod save;
 mod tests;
 
 pub use error::{LoadError, Reason};
+pub use format::Versions;
 pub use load::{Header, LoadOptions, Loaded, ReadKey, Sink, load};
 pub use save::{Facts, SaveError, SaveOptions, Saved, save};

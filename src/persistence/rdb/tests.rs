@@ -207,7 +207,8 @@ fn load_into(keyspace: &mut Keyspace, file: &[u8], size: bool) -> Result<Loaded,
     let (maker, mut epochs) = (keyspace.maker(), keyspace.maker());
     let mut sink = Into { keyspace, maker, aux: vec![], libraries: vec![] };
     let size = u64::try_from(file.len()).ok().filter(|_| size);
-    let options = LoadOptions { limits: limits(), checks: true, size };
+    let options =
+        LoadOptions { limits: limits(), checks: true, versions: Versions::default(), size };
     let mut source = file;
     let loaded = load(&mut source, &options, epochs.epochs(), &mut sink)?;
     assert_eq!(sink.libraries, [b"library".to_vec()]);
@@ -389,7 +390,8 @@ fn survive(file: &[u8]) {
     let mut keyspace = Keyspace::new(16, 7);
     let (maker, mut epochs) = (keyspace.maker(), keyspace.maker());
     let into = Into { keyspace: &mut keyspace, maker, aux: vec![], libraries: vec![] };
-    let options = LoadOptions { limits: limits(), checks: true, size: None };
+    let options =
+        LoadOptions { limits: limits(), checks: true, versions: Versions::default(), size: None };
     let mut source = file;
     if load(&mut source, &options, epochs.epochs(), &mut Any(into)).is_ok() {
         let snapshot = keyspace.snapshot(NOW);
@@ -447,4 +449,40 @@ proptest! {
             survive(&file);
         }
     }
+}
+
+#[test]
+fn versions_that_are_not_known_are_read_only_if_wanted() {
+    struct Silent;
+    impl Sink for Silent {
+        fn library(&mut self, _: &[u8]) -> Result<(), String> {
+            Ok(())
+        }
+        fn key(&mut self, _: ReadKey<'_>) -> Result<(), String> {
+            Ok(())
+        }
+    }
+    let read = |head: &str, layout: u8, versions: Versions| {
+        let mut file = head.as_bytes().to_vec();
+        file.extend_from_slice(&[0xfe, 0, layout, 1, b'k', 1, b'v', 0xff]);
+        file.extend_from_slice(&[0; 8]);
+        let options = LoadOptions { limits: limits(), checks: true, versions, size: None };
+        load(&mut &file[..], &options, &mut Epochs::nursery(1), &mut Silent)
+            .map(|loaded| loaded.keys)
+            .map_err(|error| error.to_string())
+    };
+    for (head, known, any) in [
+        ("REDIS0015", true, true),
+        ("VALKEY080", true, true),
+        ("REDIS0016", false, true),
+        ("REDIS0079", false, true),
+        ("VALKEY081", false, true),
+        ("VALKEY011", false, false),
+        ("REDIS0099", false, false),
+    ] {
+        assert_eq!(read(head, 0, Versions::Known).is_ok(), known, "{head}");
+        assert_eq!(read(head, 0, Versions::Any).is_ok(), any, "{head}");
+    }
+    let refused = read("REDIS0016", 99, Versions::Any).unwrap_err();
+    assert!(refused.ends_with("values of type 99 aren't known"), "{refused}");
 }

@@ -304,7 +304,12 @@ fn preamble_len(file: &mut File, size: u64) -> io::Result<Result<u64, String>> {
         return Ok(Ok(0));
     }
     let limits = limits_of(&EncodingLimits::default());
-    let options = rdb::LoadOptions { limits, checks: true, size: Some(size) };
+    let options = rdb::LoadOptions {
+        limits,
+        checks: true,
+        versions: rdb::Versions::default(),
+        size: Some(size),
+    };
     let mut maker = Keyspace::new(1, 0).maker();
     let mut input = io::BufReader::new(file);
     let loaded = rdb::load(&mut input, &options, maker.epochs(), &mut Nobody);
