@@ -19,6 +19,9 @@ use crate::command::propagate::{Form, Telling};
 use crate::command::spec::WRITE;
 use crate::keyspace::DbIndex;
 use crate::keyspace::journal::{EVICTED, EXPIRED, HEXPIRED, Listening, Record};
+use crate::keyspace::restore::Restored;
+use crate::keyspace::snapshot::KeyspaceSnapshot;
+use crate::persistence::aof::encode::write_key;
 use crate::protocol::encode;
 
 use super::Engine;
@@ -146,6 +149,20 @@ impl Engine {
         });
         if self.caller.is_none() && !self.has_paused_script() {
             self.propagation.end_unit();
+        }
+    }
+
+    /// Tells that data are again what a snapshot shows, as commands that do it anywhere.
+    pub(super) fn tell_restored(&mut self, what: Restored<'_>, snapshot: &KeyspaceSnapshot) {
+        let (Restored::Key(db, _) | Restored::Emptied(db)) = what;
+        self.propagation.add(db, 1, |out, _| match what {
+            Restored::Emptied(_) => encode::request(out, [&b"FLUSHDB"[..]].into_iter()),
+            Restored::Key(_, key) => encode::request(out, [&b"DEL"[..], key].into_iter()),
+        });
+        if let Restored::Key(_, key) = what
+            && let Some(view) = snapshot.key(db, self.keyspace.hash_of(key), key)
+        {
+            self.propagation.add(db, 1, |out, _| write_key(out, &view));
         }
     }
 

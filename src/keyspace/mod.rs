@@ -16,7 +16,7 @@ mod popularity;
 pub mod probe;
 pub mod read;
 mod relocate;
-mod restore;
+pub mod restore;
 pub mod snapshot;
 mod spot;
 pub mod stats;

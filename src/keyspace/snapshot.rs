@@ -1,7 +1,7 @@
 //! The data set as it was, for another thread to read.
 
 use super::read::Reader;
-use super::value::{KeyEntry, ValueRef, value_of};
+use super::value::{KeyEntry, KeyRef, ValueRef, value_of};
 use super::{DbIndex, Keyspace};
 use crate::base::time::UnixMillis;
 use crate::structures::cow_table::{CowTable, TableSnapshot};
@@ -85,16 +85,25 @@ impl KeyspaceSnapshot {
         self.expiring.get(usize::from(db.0)).copied().unwrap_or(0)
     }
 
+    /// One key of a database. `hash` is [`Keyspace::hash_of`] it.
+    pub fn key(&self, db: DbIndex, hash: u64, key: &[u8]) -> Option<KeyView<'_>> {
+        self.table(db).find(hash, |entry| entry.has_key(key)).map(view_of)
+    }
+
     /// The keys of one database, in the order of their hashes, expired ones included: whoever
     /// saves them leaves the decision to whoever loads them.
     pub fn keys(&self, db: DbIndex) -> impl Iterator<Item = KeyView<'_>> {
         let table = self.tables.get(usize::from(db.0));
-        table.into_iter().flat_map(|table| table.iter()).map(|entry| KeyView {
-            key: entry.key(),
-            value: value_of(entry),
-            deadline: entry.deadline().map(UnixMillis),
-            clock: entry.clock(),
-        })
+        table.into_iter().flat_map(|table| table.iter()).map(view_of)
+    }
+}
+
+fn view_of(entry: KeyRef<'_>) -> KeyView<'_> {
+    KeyView {
+        key: entry.key(),
+        value: value_of(entry),
+        deadline: entry.deadline().map(UnixMillis),
+        clock: entry.clock(),
     }
 }
 

@@ -125,3 +125,36 @@ fn writes_are_refused_while_the_log_cannot_be_written() {
     stage.engine.housekeep();
     stage.check(key, &[("set a 1", "+OK")]);
 }
+
+#[test]
+fn going_back_to_a_moment_is_told_as_one_unit() {
+    let mut stage = Stage::new(&[]);
+    let key = stage.connect();
+    stage.engine.log_opened();
+    stage.check(
+        key,
+        &[
+            ("set a 1 pxat 2000000000000", "+OK"),
+            ("rpush l x y", ":2"),
+            ("snapshot save base", "+OK"),
+            ("set b 1", "+OK"),
+            ("set a 2", "+OK"),
+            ("select 3", "+OK"),
+            ("set c 1", "+OK"),
+        ],
+    );
+    stage.engine.write_log();
+    stage.world.0.borrow_mut().log.bytes.clear();
+    stage.check(key, &[("snapshot restore base", ":3")]);
+    stage.engine.write_log();
+    let told = text(&stage);
+    let (first, rest) = told.split_once("SELECT $1 0 ").unwrap();
+    assert_eq!(first, "*1 $5 MULTI *2 $6 ");
+    assert!(rest.contains("*2 $3 DEL $1 b "), "{rest}");
+    let again = "*2 $3 DEL $1 a *3 $3 SET $1 a $1 1 *3 $9 PEXPIREAT $1 a $13 2000000000000 ";
+    assert!(rest.contains(again), "{rest}");
+    assert!(rest.ends_with("*2 $6 SELECT $1 3 *1 $7 FLUSHDB *1 $4 EXEC "), "{rest}");
+    stage.world.0.borrow_mut().log.bytes.clear();
+    stage.check(key, &[("snapshot restore base", ":0")]);
+    assert!(!stage.engine.log_is_behind(), "nothing has changed");
+}

@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 
 use crate::command::context::{CmdResult, Flow};
 use crate::command::spec::{
-    ADMIN, Command, Group, NO_ASYNC_LOADING, NOSCRIPT, at_least, exactly, text,
+    ADMIN, Command, Group, NO_ASYNC_LOADING, NOSCRIPT, WRITE, at_least, exactly, text,
 };
 use crate::engine::context::EngineCx;
 use crate::engine::registry::EngineRun::{self, Container, Engine as Run, Help};
+use crate::keyspace::DbIndex;
+use crate::keyspace::restore::Restored;
 use crate::keyspace::snapshot::KeyspaceSnapshot;
 use crate::protocol::error::ReplyError;
 
@@ -38,7 +40,7 @@ pub(in crate::engine) const COMMANDS: &[Command<EngineRun>] =
                 .flags(ADMIN.and(NOSCRIPT))
                 .doc("8.0.0", "Lists the moments by name.", "O(N) where N is their number"),
             Command::new("RESTORE", exactly(3), Group::Server, Run(restore))
-                .flags(ADMIN.and(NOSCRIPT).and(NO_ASYNC_LOADING))
+                .flags(WRITE.and(ADMIN).and(NOSCRIPT).and(NO_ASYNC_LOADING))
                 .args(&[text("name")])
                 .doc(
                     "8.0.0",
@@ -79,19 +81,26 @@ fn save(cx: &mut EngineCx<'_>) -> CmdResult {
 }
 
 fn restore(cx: &mut EngineCx<'_>) -> CmdResult {
-    if cx.engine.config.appendonly {
-        return Err(ReplyError::Fixed(
-            "ERR SNAPSHOT RESTORE is not possible with appendonly: the log would not know of it",
-        ));
-    }
     let name = cx.args.bytes()?;
     let engine = &mut *cx.engine;
-    let snapshot = engine.named.0.get_mut(name).ok_or(UNKNOWN)?;
+    let (name, snapshot) = engine.named.0.remove_entry(name).ok_or(UNKNOWN)?;
     let (now, taken) = (engine.now.unix_ms(), snapshot.now());
-    let changed = engine.keyspace.restore(snapshot, now);
+    let is_told = engine.propagation.is_on();
+    let mut told: Vec<(DbIndex, Option<Vec<u8>>)> = Vec::new();
+    let changed = engine.keyspace.restore(&snapshot, now, &mut |what| match what {
+        Restored::Key(db, key) if is_told => told.push((db, Some(key.to_vec()))),
+        Restored::Emptied(db) if is_told => told.push((db, None)),
+        _ => {}
+    });
+    // The log gets what has changed, as one unit: it does the same without the snapshot.
+    engine.propagation.telling.nothing();
+    for (db, key) in &told {
+        let what = key.as_deref().map_or(Restored::Emptied(*db), |key| Restored::Key(*db, key));
+        engine.tell_restored(what, &snapshot);
+    }
     // The same data, but shared with those of now: what has changed counts from here, and what the
     // first one held back can go.
-    *snapshot = engine.keyspace.snapshot(taken);
+    engine.named.0.insert(name, engine.keyspace.snapshot(taken));
     cx.reply.count(changed);
     Ok(Flow::Replied)
 }

@@ -69,7 +69,8 @@ fn command(out: &mut Vec<u8>, words: &[&[u8]]) {
     encode::request(out, words.iter().copied());
 }
 
-fn write_key(out: &mut Vec<u8>, view: &KeyView<'_>) {
+/// Adds the commands that make a key what it is, where there is none of its name.
+pub fn write_key(out: &mut Vec<u8>, view: &KeyView<'_>) {
     let key = view.key;
     match view.value {
         ValueRef::String(string) => match string {

@@ -41,6 +41,7 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use super::epoch::{Dead, Epochs, Shared};
+pub use changed::Differences;
 use edge::Edge;
 pub use scan::Iter;
 pub use slot::{Occupied, Slot, Vacant};
