@@ -68,12 +68,7 @@ fn reads(c: &mut Criterion) {
             || [(); 16].map(|()| key(rng.u64(..KEYS))),
             |keys| {
                 let hashes = keys.map(|key| keyspace.hash_of(&key));
-                for hash in hashes {
-                    keyspace.prefetch(ZERO, hash);
-                }
-                for hash in hashes {
-                    keyspace.prefetch_entry(ZERO, hash);
-                }
+                keyspace.prefetch(ZERO, &hashes);
                 let reader = keyspace.reader(ZERO, NOW);
                 for key in &keys {
                     black_box(reader.string(key).is_ok());

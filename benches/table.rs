@@ -117,12 +117,7 @@ impl Bench {
     }
     fn batch(&mut self) -> u64 {
         let keys: [Key; 16] = std::array::from_fn(|_| self.any_key());
-        for key in &keys {
-            self.table.prefetch(hash(key));
-        }
-        for key in &keys {
-            self.table.prefetch_entry(hash(key));
-        }
+        self.table.prefetch(&keys.map(|key| hash(&key)));
         keys.iter().filter_map(|key| self.find(key)).fold(0, u64::wrapping_add)
     }
 }

@@ -201,7 +201,7 @@ fn acl_dryrun(cx: &mut EngineCx<'_>) -> CmdResult {
         return Err(ReplyError::Text(format!("ERR User '{user}' not found").into()));
     }
     let command = cx.args.from(3);
-    let found = cx.engine.find_row(&command).map(|row| cx.engine.registry.row(row));
+    let found = cx.engine.registry.find_called(&command).map(|row| cx.engine.registry.row(row));
     let Some(row) = found.filter(|row| !row.is_container() || command.word_count() == 1) else {
         let name = String::from_utf8_lossy(command.word(0));
         return Err(ReplyError::Text(format!("ERR Command '{name}' not found").into()));

@@ -241,7 +241,7 @@ fn command_getkeysandflags(cx: &mut EngineCx<'_>) -> CmdResult {
 /// Keys of the command that the words from the third on are.
 fn keys_of_rest<'a>(cx: &EngineCx<'a>) -> Result<(Args<'a>, Vec<KeyUse>), ReplyError> {
     let args = cx.args.from(2);
-    let row = cx.engine.find_row(&args).ok_or(NOT_FOUND)?;
+    let row = cx.engine.registry.find_called(&args).ok_or(NOT_FOUND)?;
     let row = cx.engine.registry.row(row);
     if row.is_container() && args.word_count() > 1 {
         return Err(NOT_FOUND);

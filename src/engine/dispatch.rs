@@ -2,7 +2,8 @@
 
 use crate::command::args::Args;
 use crate::command::context::{CmdResult, Flow, ReadCx, ReadHandler, Wait, WriteCx};
-use crate::command::spec::{Begin, FAST, Find, MAY_REPLICATE, PUBSUB, Spec, WRITE};
+use crate::command::spec::{FAST, MAY_REPLICATE, WRITE};
+use crate::keyspace::DbIndex;
 use crate::protocol::error::ReplyError;
 use crate::protocol::reply::{Mark, Output, Reply};
 use crate::protocol::request::{Batch, Request};
@@ -46,7 +47,7 @@ pub enum Next {
 }
 
 /// What became of one request.
-enum Step {
+pub(super) enum Step {
     Done,
     /// Done, and the client goes.
     Ended,
@@ -76,6 +77,23 @@ pub(super) struct Cost {
     pub failed: bool,
     /// Bytes of the reply.
     pub reply_bytes: usize,
+}
+
+/// A call whose handler has run, with what was known before.
+#[derive(Debug)]
+pub(super) struct Ran {
+    /// The clock's reading at its start.
+    pub started: u64,
+    /// Where its reply begins.
+    pub reply_from: usize,
+    /// Whose call it is part of.
+    pub outer: Option<ClientKey>,
+    /// Where what it does is told, and what was changed by then.
+    pub told: Option<(DbIndex, u64)>,
+    /// Hits and misses by then.
+    pub lookups: (u64, u64),
+    /// What the handler said.
+    pub outcome: CmdResult,
 }
 
 /// A call that is not answered at once.
@@ -151,11 +169,26 @@ impl Engine {
         while done < batch.requests.len() {
             let ahead = &batch.requests[done..];
             let planned = self.plan(key, buffer, batch, ahead, &mut rows);
-            for (request, row) in ahead.iter().zip(&rows[..planned]) {
-                let step = self.request(key, *row, &args_of(buffer, batch, request), replies);
+            let mut at = 0;
+            while at < planned {
+                let run =
+                    self.run_plain(key, buffer, batch, &ahead[at..planned], &rows[at..], replies);
+                at += run.done;
+                done += run.done;
+                if at == planned {
+                    break;
+                }
+                let args = args_of(buffer, batch, &ahead[at]);
+                let step = match (run.unfinished, rows[at]) {
+                    (Some(unfinished), Some(row)) => {
+                        self.finish_plain(key, row, &args, unfinished, replies)
+                    }
+                    (_, row) => self.request(key, row, &args, replies),
+                };
                 if matches!(step, Step::Held) {
                     return Served { requests: done, next: Next::Hold };
                 }
+                at += 1;
                 done += 1;
                 if matches!(step, Step::Waits) {
                     return Served { requests: done, next: Next::Hold };
@@ -183,48 +216,40 @@ impl Engine {
         rows: &mut [Option<RowIndex>; LOOKAHEAD],
     ) -> usize {
         if let [only] = ahead {
-            let args = args_of(buffer, batch, only);
-            rows[0] = self.find_row(&args);
+            rows[0] = self.registry.find_called(&args_of(buffer, batch, only));
             if rows[0].is_none_or(|row| !self.registry.row(row).has_many_keys()) {
                 return 1;
             }
         }
         let Some(db) = self.clients.get(key).map(|client| client.db) else { return 1 };
-        self.hashes.clear();
+        let mut hashes = std::mem::take(&mut self.hashes);
+        hashes.clear();
         let mut planned = 0;
         for (request, row) in ahead.iter().zip(rows) {
             let args = args_of(buffer, batch, request);
-            *row = self.find_row(&args);
+            *row = self.registry.find_called(&args);
             planned += 1;
             let Some(row) = *row else { continue };
-            let (first, step, last) = self.registry.row(row).key_range(args.word_count());
-            let mut word = first;
-            while word != 0 && word <= last && self.hashes.len() < KEYS_AHEAD {
-                let hash = self.keyspace.hash_of(args.word(word));
-                self.keyspace.prefetch(db, hash);
-                self.hashes.push(hash);
-                word += step;
+            let row = self.registry.row(row);
+            if row.only_key != 0 && row.only_key < args.word_count() {
+                hashes.push(self.keyspace.hash_of(args.word(row.only_key)));
+            } else {
+                let (first, step, last) = row.key_range(args.word_count());
+                let mut word = first;
+                while word != 0 && word <= last && hashes.len() < KEYS_AHEAD {
+                    hashes.push(self.keyspace.hash_of(args.word(word)));
+                    word += step;
+                }
             }
-            if self.hashes.len() >= KEYS_AHEAD {
+            if hashes.len() >= KEYS_AHEAD {
                 break;
             }
         }
-        for hash in &self.hashes {
-            self.keyspace.prefetch_entry(db, *hash);
-        }
+        self.keyspace.prefetch(db, &hashes);
         self.stats.prefetch_batches += 1;
-        self.stats.prefetch_keys += self.hashes.len() as u64;
+        self.stats.prefetch_keys += hashes.len() as u64;
+        self.hashes = hashes;
         planned
-    }
-
-    /// The command or subcommand that a request names.
-    pub(super) fn find_row(&self, args: &Args<'_>) -> Option<RowIndex> {
-        let row = self.registry.find(args.word(0))?;
-        if self.registry.row(row).is_container() && args.word_count() > 1 {
-            // An unknown subcommand stays with its container, whose refusal names it.
-            return self.registry.find_child(row, args.word(1)).or(Some(row));
-        }
-        Some(row)
     }
 
     /// One request through the gates to its reply.
@@ -278,7 +303,21 @@ impl Engine {
             client.reply_mode = ReplyMode::Skipping;
         }
         let reply = Reply::new(replies, client.dialect);
-        if let Some(unanswered) = self.call_as(Manner::Alone, key, index, args, reply) {
+        let unanswered = self.call_as(Manner::Alone, key, index, args, reply);
+        self.settle_call(key, index, args, mark, unanswered, replies)
+    }
+
+    /// What follows for its client from a request that ran.
+    pub(super) fn settle_call(
+        &mut self,
+        key: ClientKey,
+        index: RowIndex,
+        args: &Args<'_>,
+        mark: Mark,
+        unanswered: Option<Unanswered>,
+        replies: &mut Output,
+    ) -> Step {
+        if let Some(unanswered) = unanswered {
             replies.rewind(mark);
             match unanswered {
                 Unanswered::Waits(wait, nanos) => self.begin_wait(key, index, args, *wait, nanos),
@@ -363,8 +402,7 @@ impl Engine {
         args: &Args<'_>,
         mut reply: Reply<'_>,
     ) -> Option<Unanswered> {
-        let started = self.ticks;
-        let reply_from = reply.output().len();
+        let (started, reply_from) = (self.ticks, reply.output().len());
         if self.gathered.is_some() && !self.registry.row(index).lets_gather() {
             self.deliver();
         }
@@ -372,6 +410,21 @@ impl Engine {
         let told = self.propagation.is_on().then(|| self.begin_telling(key));
         let lookups = self.keyspace.stats().lookups();
         let outcome = self.run(manner, key, index, args.clone(), reply.reborrow());
+        let ran = Ran { started, reply_from, outer, told, lookups, outcome };
+        self.end_call(manner, key, index, args, reply, ran)
+    }
+
+    /// Counts, tells and cleans up after a handler.
+    pub(super) fn end_call(
+        &mut self,
+        manner: Manner,
+        key: ClientKey,
+        index: RowIndex,
+        args: &Args<'_>,
+        mut reply: Reply<'_>,
+        ran: Ran,
+    ) -> Option<Unanswered> {
+        let Ran { started, reply_from, outer, told, lookups, outcome } = ran;
         let (mut waits, mut away) = (None, None);
         let failed = match outcome {
             Ok(Flow::Replied) => false,
@@ -436,7 +489,8 @@ impl Engine {
     }
 
     /// Counts a call that has been answered.
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "each request passes through one of two callers")]
     pub(super) fn count_call(
         &mut self,
         key: ClientKey,
@@ -453,6 +507,15 @@ impl Engine {
         if tracks {
             row.stats.histogram.record(nanos);
         }
+        let is_remarkable = self.slow_log.is_remarkable(args, nanos, reply_bytes);
+        if is_remarkable || nanos >= self.latency.threshold_nanos() {
+            self.remark_on(key, index, args, Cost { nanos, failed, reply_bytes });
+        }
+    }
+
+    #[cold]
+    fn remark_on(&mut self, key: ClientKey, index: RowIndex, args: &Args<'_>, cost: Cost) {
+        let Cost { nanos, reply_bytes, .. } = cost;
         if self.slow_log.is_remarkable(args, nanos, reply_bytes) {
             self.log_slow(key, index, args, nanos, reply_bytes);
         }
@@ -624,64 +687,6 @@ pub(super) fn row_may_replicate(row: &Row) -> bool {
     row.spec.flags.has(WRITE) || row.spec.flags.has(MAY_REPLICATE)
 }
 
-impl Row {
-    /// Whether it is EXEC, which ends its transaction even when it is refused.
-    fn is_exec(&self) -> bool {
-        self.parent.is_none() && self.spec.name == "EXEC"
-    }
-
-    /// Whether a call leaves clients alone, apart from its own and those who listen.
-    fn lets_gather(&self) -> bool {
-        // PUBLISH and SPUBLISH are the fast ones among the commands of publish/subscribe.
-        let publishes = self.spec.flags.has(PUBSUB.and(FAST));
-        publishes || matches!(self.run, Run::Read(_) | Run::Write(_))
-    }
-
-    /// First key, step and last key of a call of `words` words, as far as fixed positions tell;
-    /// first 0 when there are none.
-    fn key_range(&self, words: usize) -> (usize, usize, usize) {
-        let (first, last, step) = self.first_last_step;
-        if first == 0 || first >= words {
-            return (0, 1, 0);
-        }
-        let last =
-            if last < 0 { words.saturating_sub(last.unsigned_abs()) } else { last.unsigned_abs() };
-        (first, step.max(1), last.min(words - 1))
-    }
-
-    /// Whether a call of `words` words may run.
-    fn fits(&self, words: usize) -> bool {
-        self.spec.arity.admits(words) && (self.children.is_empty() || words < 2)
-    }
-
-    fn has_many_keys(&self) -> bool {
-        self.first_last_step.1 != isize::try_from(self.first_last_step.0).unwrap_or(0)
-    }
-
-    /// First key, last key and step as `COMMAND INFO` prints them: key specs of fixed positions
-    /// that follow each other are one range.
-    pub(super) fn positions(spec: &Spec) -> (usize, isize, usize) {
-        let mut found: Option<(usize, isize, usize)> = None;
-        for key in spec.keys {
-            let (Begin::Index(begin), Find::Range { last, step, .. }) = (key.begin, key.find)
-            else {
-                continue;
-            };
-            let begin = isize::try_from(begin).unwrap_or(0);
-            let last = isize::try_from(last).unwrap_or(0);
-            let last = if last < 0 { last } else { begin + last };
-            found = match found {
-                None => Some((begin.unsigned_abs(), last, usize::try_from(step).unwrap_or(1))),
-                Some((first, known, 1)) if known + 1 == begin && step == 1 => {
-                    Some((first, last, 1))
-                }
-                known => known,
-            };
-        }
-        found.unwrap_or((0, 0, 0))
-    }
-}
-
 /// Usage of a container, headed and closed as Redis does.
 pub(super) fn print_help(mut reply: Reply<'_>, container: &str, lines: &[&str]) {
     reply.array(lines.len() + 3);
@@ -713,7 +718,7 @@ fn unknown_subcommand(row: &Row, args: &Args<'_>) -> ReplyError {
     ReplyError::unknown_subcommand(&command, &word[..word.len().min(128)])
 }
 
-fn args_of<'a>(buffer: &'a [u8], batch: &'a Batch, request: &Request) -> Args<'a> {
+pub(super) fn args_of<'a>(buffer: &'a [u8], batch: &'a Batch, request: &Request) -> Args<'a> {
     let first = request.first as usize;
     Args::new(buffer, &batch.spans[first..first + request.count as usize], &batch.large)
 }

@@ -19,6 +19,7 @@ pub mod context;
 #[cfg(test)]
 mod convergence;
 pub mod dispatch;
+mod fast_path;
 mod gates;
 pub mod outside;
 pub mod persist;

@@ -3,8 +3,9 @@
 //! Names are found without regard to case through a small open-addressed table; a container's
 //! subcommands through its own list. Statistics of a command live beside its row.
 
+use crate::command::args::Args;
 use crate::command::context::{CmdResult, ReadHandler, WriteCx};
-use crate::command::spec::{Command, DataRun, Flags, NONE, Spec};
+use crate::command::spec::{Begin, Command, DataRun, FAST, Find, Flags, NONE, PUBSUB, Spec};
 use crate::config::file::RenamedCommand;
 
 use super::context::EngineCx;
@@ -56,6 +57,8 @@ pub struct Row {
     pub parent: Option<RowIndex>,
     /// Subcommands, in the order of declaration.
     pub children: Vec<RowIndex>,
+    /// The only key, where that is at a fixed place; else 0.
+    pub only_key: usize,
     /// First key, last key (negative: from the end) and step; zeros without fixed positions.
     pub first_last_step: (usize, isize, usize),
     /// What its calls have cost.
@@ -66,6 +69,62 @@ impl Row {
     /// Whether it has subcommands. COMMAND does, and yet runs without any.
     pub fn is_container(&self) -> bool {
         !self.children.is_empty()
+    }
+
+    /// Whether it is EXEC, which ends its transaction even when it is refused.
+    pub(super) fn is_exec(&self) -> bool {
+        self.parent.is_none() && self.spec.name == "EXEC"
+    }
+
+    /// Whether a call leaves clients alone, apart from its own and those who listen.
+    pub(super) fn lets_gather(&self) -> bool {
+        // PUBLISH and SPUBLISH are the fast ones among the commands of publish/subscribe.
+        let publishes = self.spec.flags.has(PUBSUB.and(FAST));
+        publishes || matches!(self.run, Run::Read(_) | Run::Write(_))
+    }
+
+    /// First key, step and last key of a call of `words` words, as far as fixed positions tell;
+    /// first 0 when there are none.
+    pub(super) fn key_range(&self, words: usize) -> (usize, usize, usize) {
+        let (first, last, step) = self.first_last_step;
+        if first == 0 || first >= words {
+            return (0, 1, 0);
+        }
+        let last =
+            if last < 0 { words.saturating_sub(last.unsigned_abs()) } else { last.unsigned_abs() };
+        (first, step.max(1), last.min(words - 1))
+    }
+
+    /// Whether a call of `words` words may run.
+    pub(super) fn fits(&self, words: usize) -> bool {
+        self.spec.arity.admits(words) && (self.children.is_empty() || words < 2)
+    }
+
+    pub(super) fn has_many_keys(&self) -> bool {
+        self.first_last_step.1 != isize::try_from(self.first_last_step.0).unwrap_or(0)
+    }
+
+    /// First key, last key and step as `COMMAND INFO` prints them: key specs of fixed positions
+    /// that follow each other are one range.
+    fn positions(spec: &Spec) -> (usize, isize, usize) {
+        let mut found: Option<(usize, isize, usize)> = None;
+        for key in spec.keys {
+            let (Begin::Index(begin), Find::Range { last, step, .. }) = (key.begin, key.find)
+            else {
+                continue;
+            };
+            let begin = isize::try_from(begin).unwrap_or(0);
+            let last = isize::try_from(last).unwrap_or(0);
+            let last = if last < 0 { last } else { begin + last };
+            found = match found {
+                None => Some((begin.unsigned_abs(), last, usize::try_from(step).unwrap_or(1))),
+                Some((first, known, 1)) if known + 1 == begin && step == 1 => {
+                    Some((first, last, 1))
+                }
+                known => known,
+            };
+        }
+        found.unwrap_or((0, 0, 0))
     }
 }
 
@@ -81,9 +140,11 @@ struct Name {
     row: u16,
     /// Whether `folded` holds all of the name, and nothing but letters.
     is_plain: bool,
+    /// Whether the row has subcommands.
+    is_container: bool,
 }
 
-const VACANT: Name = Name { folded: 0, len: 0, row: EMPTY, is_plain: false };
+const VACANT: Name = Name { folded: 0, len: 0, row: EMPTY, is_plain: false, is_container: false };
 
 /// All commands.
 #[derive(Debug)]
@@ -161,13 +222,16 @@ impl Registry {
             Some(parent) => format!("{}|{own}", self.row(parent).full_name),
         };
         let index = RowIndex(u16::try_from(self.rows.len()).expect("a few hundred commands"));
+        let first_last_step = Row::positions(&command.spec);
+        let (first, last, _) = first_last_step;
         self.rows.push(Row {
             spec,
             run,
             full_name: full_name.into(),
             parent,
             children: Vec::new(),
-            first_last_step: Row::positions(&command.spec),
+            only_key: if usize::try_from(last) == Ok(first) { first } else { 0 },
+            first_last_step,
             stats: CallStats::default(),
         });
         index
@@ -182,7 +246,8 @@ impl Registry {
         let is_plain =
             name.len() <= PLAIN_MAX && name.bytes().all(|byte| byte.is_ascii_lowercase());
         let len = u16::try_from(name.len()).unwrap_or(u16::MAX);
-        self.slots[slot] = Name { folded, len, row: index.0, is_plain };
+        let is_container = self.row(index).is_container();
+        self.slots[slot] = Name { folded, len, row: index.0, is_plain, is_container };
         if *self.rows[usize::from(index.0)].full_name != *name {
             self.rows[usize::from(index.0)].full_name = name.into();
         }
@@ -191,10 +256,34 @@ impl Registry {
     /// The top-level command called `name`, in any case. O(1).
     #[inline]
     pub fn find(&self, name: &[u8]) -> Option<RowIndex> {
+        self.find_name(name).map(|found| RowIndex(found.row))
+    }
+
+    /// The command or subcommand that a request names. An unknown subcommand stays with its
+    /// container, whose refusal names it. O(1), O(subcommands) for a container.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "once per request, where its result is taken apart")]
+    pub fn find_called(&self, args: &Args<'_>) -> Option<RowIndex> {
+        let found = self.find_name(args.word(0))?;
+        let row = RowIndex(found.row);
+        Some(if found.is_container { self.find_within(row, args) } else { row })
+    }
+
+    #[cold]
+    fn find_within(&self, container: RowIndex, args: &Args<'_>) -> RowIndex {
+        if args.word_count() < 2 {
+            return container;
+        }
+        self.find_child(container, args.word(1)).unwrap_or(container)
+    }
+
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "once per request, where its result is taken apart")]
+    fn find_name(&self, name: &[u8]) -> Option<&Name> {
         let folded = folded(name);
         let mut slot = slot_of(folded, name.len());
         loop {
-            let found = self.slots[slot];
+            let found = &self.slots[slot];
             if found.row == EMPTY {
                 return None;
             }
@@ -202,7 +291,7 @@ impl Registry {
                 && usize::from(found.len) == name.len()
                 && (found.is_plain || self.is_called(found.row, name))
             {
-                return Some(RowIndex(found.row));
+                return Some(found);
             }
             slot = (slot + 1) % SLOTS;
         }

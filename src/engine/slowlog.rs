@@ -55,9 +55,9 @@ pub(super) struct SlowLog {
     pub large_requests: Log,
     /// Calls with many bytes of reply.
     pub large_replies: Log,
-    threshold_nanos: Option<u64>,
-    request_bytes: Option<u64>,
-    reply_bytes: Option<u64>,
+    threshold_nanos: u64,
+    request_bytes: u64,
+    reply_bytes: u64,
     lengths: [usize; 3],
     /// Words of a call that an entry keeps, the notice about the left-out ones included.
     words_max: usize,
@@ -69,10 +69,10 @@ impl SlowLog {
     /// Takes thresholds and lengths from the directives; negative thresholds switch a log off.
     pub(super) fn obey(&mut self, config: &Config) {
         self.threshold_nanos = u64::try_from(config.slowlog_log_slower_than)
-            .ok()
-            .map(|micros| micros.saturating_mul(1000));
-        self.request_bytes = u64::try_from(config.commandlog_request_larger_than).ok();
-        self.reply_bytes = u64::try_from(config.commandlog_reply_larger_than).ok();
+            .map_or(u64::MAX, |micros| micros.saturating_mul(1000));
+        let bytes = |threshold| u64::try_from(threshold).unwrap_or(u64::MAX);
+        self.request_bytes = bytes(config.commandlog_request_larger_than);
+        self.reply_bytes = bytes(config.commandlog_reply_larger_than);
         self.lengths = [
             config.slowlog_max_len,
             config.commandlog_large_request_max_len,
@@ -89,15 +89,15 @@ impl SlowLog {
 
     /// From how many nanoseconds on a call is slow.
     pub(super) fn threshold_nanos(&self) -> u64 {
-        self.threshold_nanos.unwrap_or(u64::MAX)
+        self.threshold_nanos
     }
 
     /// Whether a call took long, or its words or reply are large. O(1) but for large requests.
     #[inline]
     pub(super) fn is_remarkable(&self, args: &Args<'_>, nanos: u64, reply_bytes: usize) -> bool {
-        nanos >= self.threshold_nanos.unwrap_or(u64::MAX)
-            || reply_bytes as u64 > self.reply_bytes.unwrap_or(u64::MAX)
-            || args.bytes_max() as u64 > self.request_bytes.unwrap_or(u64::MAX)
+        nanos >= self.threshold_nanos
+            || reply_bytes as u64 > self.reply_bytes
+            || args.bytes_max() as u64 > self.request_bytes
     }
 
     fn length(&self, remark: Remark) -> usize {
@@ -167,12 +167,12 @@ impl Engine {
             (
                 Remark::LargeRequest,
                 request_bytes(args),
-                self.slow_log.request_bytes.is_some_and(|bytes| request_bytes(args) > bytes),
+                request_bytes(args) > self.slow_log.request_bytes,
             ),
             (
                 Remark::LargeReply,
                 reply_bytes as u64,
-                self.slow_log.reply_bytes.is_some_and(|bytes| reply_bytes as u64 > bytes),
+                reply_bytes as u64 > self.slow_log.reply_bytes,
             ),
         ];
         for (remark, value, is_remarkable) in measured {

@@ -234,17 +234,16 @@ impl Keyspace {
         self.hasher.hash(key)
     }
 
-    /// Starts loading the bucket of a key. For a batch: `prefetch` all keys, then
-    /// `prefetch_entry` all, then run the commands.
+    /// Starts loading what lookups of these keys will read, all at the same time.
     #[inline]
-    pub fn prefetch(&self, db: DbIndex, hash: u64) {
-        self.database(db).table.prefetch(hash);
+    pub fn prefetch(&self, db: DbIndex, hashes: &[u64]) {
+        self.database(db).table.prefetch(hashes);
     }
 
-    /// Starts loading the entry of a key, once its bucket is there.
+    /// Starts loading where a new key will be put.
     #[inline]
-    pub fn prefetch_entry(&self, db: DbIndex, hash: u64) {
-        self.database(db).table.prefetch_entry(hash);
+    pub fn prefetch_bucket(&self, db: DbIndex, hash: u64) {
+        self.database(db).table.prefetch_bucket(hash);
     }
 
     /// What another thread needs to make keys for [`Writer::load`].
@@ -313,6 +312,12 @@ impl Keyspace {
     /// Whether [`Keyspace::take_garbage`] has something.
     pub fn has_garbage(&self) -> bool {
         !self.graveyard.is_empty()
+    }
+
+    /// Whether changes, misses or garbage wait to be dealt with.
+    #[inline]
+    pub fn has_aftermath(&self) -> bool {
+        self.journal.has_records() || self.journal.has_misses() || self.has_garbage()
     }
 
     /// Large unreachable things; dropping them, best by a worker, frees their memory.

@@ -108,7 +108,8 @@ impl<'a> Reader<'a> {
         self.find_hashed(key, self.keyspace.hash_of(key))
     }
 
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "of its callers only one is frequent")]
     fn find_hashed(&self, key: &[u8], hash: u64) -> Option<KeyRef<'a>> {
         let entry = self.table.find(hash, |entry| entry.has_key(key))?;
         (!is_dead(entry.deadline(), self.horizon)).then_some(entry)

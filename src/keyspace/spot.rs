@@ -117,7 +117,6 @@ impl<'a> Spot<'a, '_> {
     }
 
     /// Stores a value, in place when size and snapshots allow. Notes what became of the old one.
-    #[inline]
     pub(super) fn store(
         mut self,
         content: NewContent<'_, Value>,
@@ -125,34 +124,39 @@ impl<'a> Spot<'a, '_> {
         lifetime: Lifetime,
         replacing: Replacing,
     ) -> Ledger<'a> {
-        if self.overwrite(&content, form, lifetime) {
-            self.ledger.note_replacing(self.key, replacing, Kind::String, Kind::String);
+        if self.overwrite(&content, form, lifetime, replacing) {
             return self.ledger;
         }
         self.store_anew(content, form, lifetime, replacing)
     }
 
-    /// A string that stands in the place of another one of its size class, without deadlines: what
-    /// is most frequent, in the fewest steps. Whether that was possible.
-    #[inline]
-    fn overwrite(
+    /// Stores a string in the place of another one of its size class, without deadlines: what is
+    /// most frequent, in the fewest steps. Whether that was possible; if not, nothing has changed.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "a spot is taken apart where it is used")]
+    pub(super) fn overwrite(
         &mut self,
         content: &NewContent<'_, Value>,
         form: Form,
         lifetime: Lifetime,
+        replacing: Replacing,
     ) -> bool {
         let Slot::Occupied(slot) = &mut self.slot else { return false };
         if self.is_ghost || !slot.is_exclusive() || matches!(lifetime, Lifetime::Until(_)) {
             return false;
         }
         let (clock, hash, now) = (self.ledger.clock, self.hash, self.ledger.now);
-        slot.edit(|entry, _| {
+        let is_done = slot.edit(|entry, _| {
             let is_done = entry.overwrite(content, form);
             if is_done {
                 clock.touch(entry.view(), hash, now, Access::Write);
             }
             is_done
-        })
+        });
+        if is_done {
+            self.ledger.note_replacing(self.key, replacing, Kind::String, Kind::String);
+        }
+        is_done
     }
 
     fn store_anew(

@@ -85,13 +85,17 @@ impl Writer<'_> {
         event: Event,
         edit: impl FnOnce(Option<StringRef<'_>>) -> Result<i64, E>,
     ) -> Result<i64, E> {
-        let spot = self.spot_inline(key);
+        let mut spot = self.spot_inline(key);
         let new = spot.entry().map(string_of).transpose().map_err(E::from).and_then(edit);
         match new {
             Ok(value) => {
                 let (content, form) = (NewContent::Int(value), Form::Whole);
-                let mut ledger = spot.store(content, form, Lifetime::Keep, Replacing::Continues);
-                ledger.note(key, event, 1);
+                let (lifetime, replacing) = (Lifetime::Keep, Replacing::Continues);
+                if spot.overwrite(&content, form, lifetime, replacing) {
+                    spot.ledger.note(key, event, 1);
+                } else {
+                    spot.store(content, form, lifetime, replacing).note(key, event, 1);
+                }
             }
             Err(_) => {
                 spot.settle();

@@ -146,8 +146,13 @@ impl Writer<'_> {
         lifetime: Lifetime,
         event: Event,
     ) {
-        let (content, spot) = (content_of(value), self.spot_inline(key));
-        let mut ledger = spot.store(content, Form::Whole, lifetime, Replacing::Overwrites);
+        let (content, mut spot) = (content_of(value), self.spot_inline(key));
+        let (form, replacing) = (Form::Whole, Replacing::Overwrites);
+        if spot.overwrite(&content, form, lifetime, replacing) {
+            spot.ledger.note(key, event, 1);
+            return;
+        }
+        let mut ledger = spot.store(content, form, lifetime, replacing);
         ledger.note(key, event, 1);
         if let Lifetime::Until(_) = lifetime {
             ledger.note(key, EXPIRE, 0);

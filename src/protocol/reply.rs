@@ -534,16 +534,34 @@ impl<'a> Reply<'a> {
 
 const DIGITS: [u8; 10] = *b"0123456789";
 
+/// The lines that announce lengths of up to two digits, but for their prefix.
+const HEADS: [[u8; 5]; 100] = {
+    let mut heads = [*b"?0\r\n\n"; 100];
+    let mut len = 0;
+    while len < 100 {
+        if len < 10 {
+            heads[len][1] = DIGITS[len];
+        } else {
+            heads[len] = [b'?', DIGITS[len / 10], DIGITS[len % 10], b'\r', b'\n'];
+        }
+        len += 1;
+    }
+    heads
+};
+
 /// A prefix, a 64-bit number and the line's end.
 const HEAD_LEN_MAX: usize = 23;
 
 /// A prefix with a length, which mostly has one or two digits.
 #[inline]
 fn push_head(out: &mut Vec<u8>, prefix: u8, len: usize) {
-    if len < 10 {
-        out.extend_from_slice(&[prefix, DIGITS[len], b'\r', b'\n']);
-    } else if len < 100 {
-        out.extend_from_slice(&[prefix, DIGITS[len / 10], DIGITS[len % 10], b'\r', b'\n']);
+    if let Some(mut head) = HEADS.get(len).copied() {
+        head[0] = prefix;
+        if len < 10 {
+            out.extend_from_slice(&head[..4]);
+        } else {
+            out.extend_from_slice(&head);
+        }
     } else {
         let mut digits = itoa::Buffer::new();
         out.push(prefix);

@@ -151,7 +151,7 @@ impl Engine {
                     if let Some((db, hash)) = places.get(at + LOOKAHEAD)
                         && self.keyspace.has_db(*db)
                     {
-                        self.keyspace.prefetch(*db, *hash);
+                        self.keyspace.prefetch_bucket(*db, *hash);
                     }
                     self.put_in(db, key, now)?;
                 }

@@ -222,7 +222,7 @@ impl Engine {
     /// The command that a script may call with these words, or why it may not.
     fn admit(&mut self, args: &Args<'_>) -> Result<RowIndex, (Option<RowIndex>, ReplyError)> {
         let unknown = || (None, ReplyError::Fixed("ERR Unknown Redis command called from script"));
-        let index = self.find_row(args).ok_or_else(unknown)?;
+        let index = self.registry.find_called(args).ok_or_else(unknown)?;
         let row = self.registry.row(index);
         let refused = |error| Err((Some(index), error));
         if row.is_container() && args.word_count() > 1 {
@@ -270,7 +270,7 @@ impl Engine {
         let machine = Rc::clone(&running.machine);
         let words = machine.shared.words.borrow();
         // There is one user, who may do everything.
-        let is_known = self.find_row(&words.args()).is_some();
+        let is_known = self.registry.find_called(&words.args()).is_some();
         machine.shared.verdict.set(is_known.then_some(true));
     }
 

@@ -47,6 +47,9 @@ pub use scan::Iter;
 pub use slot::{Occupied, Slot, Vacant};
 pub use snapshot::TableSnapshot;
 
+/// How many buckets are loaded at the same time: about as many misses as a core keeps open.
+const PREFETCHED_TOGETHER: usize = 16;
+
 /// An owned pointer to one heap allocation: an entry of a [`CowTable`].
 ///
 /// An entry may own further copy-on-write structures, such as a `CowTable` of its own. Dropping such
@@ -155,25 +158,30 @@ impl<T: Thin> CowTable<T> {
         self.bytes
     }
 
-    /// Starts loading the bucket for `hash`. For a batch of keys: `prefetch` all, then
-    /// `prefetch_entry` all, then look them up.
-    pub fn prefetch(&self, hash: u64) {
-        let edge = self.leaf(hash);
-        prefetch(page::line(edge, hash));
+    /// Starts loading the bucket for `hash`.
+    #[inline]
+    pub fn prefetch_bucket(&self, hash: u64) {
+        prefetch(page::line(self.leaf(hash), hash));
     }
 
-    /// Starts loading the entry that the tags suggest for `hash`.
-    pub fn prefetch_entry(&self, hash: u64) {
-        let edge = self.leaf(hash);
-        if edge.is_none() {
-            return;
+    /// Starts loading what lookups of these hashes will read: all buckets at the same time, then
+    /// the entries that the tags suggest. O(hashes).
+    pub fn prefetch(&self, hashes: &[u64]) {
+        let mut edges = [Edge::NONE; PREFETCHED_TOGETHER];
+        for hashes in hashes.chunks(PREFETCHED_TOGETHER) {
+            for (edge, hash) in edges.iter_mut().zip(hashes) {
+                *edge = self.leaf(*hash);
+                prefetch(page::line(*edge, *hash));
+            }
+            for (edge, hash) in edges.iter().zip(hashes).filter(|(edge, _)| !edge.is_none()) {
+                let first = |entry: NonNull<u8>| {
+                    prefetch(entry.as_ptr());
+                    true
+                };
+                // SAFETY: an edge of this table, on the way to `hash`, refers to a living page.
+                unsafe { page::find(*edge, *hash, first) };
+            }
         }
-        let first = |entry: NonNull<u8>| {
-            prefetch(entry.as_ptr());
-            true
-        };
-        // SAFETY: an edge of this table, on the way to `hash`, refers to a living page.
-        unsafe { page::find(edge, hash, first) };
     }
 
     /// The entry with this hash that satisfies `is`.
