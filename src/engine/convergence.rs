@@ -73,6 +73,16 @@ const EXAMPLES: &[&str] = &[
     "hexpire h# 100 nx fields 1 a",
     "hexpire h# 0 fields 1 a",
     "hpersist h# fields 1 a",
+    "sadd q# a b c d",
+    "spexpire q# 1# members 2 a b",
+    "sexpire q# 100 nx members 1 c",
+    "sexpire q# 0 members 1 a",
+    "sexpireat q# 99999999999 gt members 2 a b",
+    "sexpire q# 10# members 2 b c",
+    "spersist q# members 1 b",
+    "spersist q# members 2 b c",
+    "spop q#",
+    "spop q# 2",
     "hgetex h# px 2# fields 2 a b",
     "hgetex h# persist fields 1 a",
     "hsetex h# px 3# fields 2 a 1 b 2",
@@ -92,6 +102,7 @@ const EXAMPLES: &[&str] = &[
     "pfmerge p# p# p#",
     "lmovem l# l# left right count 2 bulk",
     "blmovem l# l# left left 0 count 2 obo",
+    "swapdb 0 1",
     "delifeq s# #",
     "delex s# ifeq #",
     "zrangestore z# z# 0 1",
@@ -125,6 +136,7 @@ const UNTOLD: &[&str] = &[
     "PFDEBUG",
     "RESTORE",
     "RESTORE-ASKING",
+    "SNAPSHOT|RESTORE",
 ];
 
 struct Author {
@@ -335,7 +347,7 @@ fn replay_converges() {
     };
     let mut author =
         Author { rng: fastrand::Rng::with_seed(11), now_ms: 0, group: Group::String, count: None };
-    for turn in 0..12_000_u32 {
+    for turn in 0..15_000_u32 {
         author.now_ms = pair.first.engine.now.unix_ms().0;
         let (name, group, args) = writers[author.rng.usize(..writers.len())].clone();
         let request = if author.rng.bool() {
@@ -427,6 +439,8 @@ fn what_goes_by_itself_is_told_before_what_follows() {
     set(&mut pair, "set b 1 px 10");
     set(&mut pair, "hset h f 1 g 2");
     set(&mut pair, "hpexpire h 10 fields 2 f g");
+    set(&mut pair, "sadd s m");
+    set(&mut pair, "spexpire s 10 members 1 m");
     pair.follow();
     pair.first.pass_ms(20);
     set(&mut pair, "set a 2");
@@ -434,5 +448,5 @@ fn what_goes_by_itself_is_told_before_what_follows() {
     pair.first.engine.expire();
     let mut told = pair.follow();
     told.sort();
-    assert_eq!(told, ["DEL b", "HDEL h g f"]);
+    assert_eq!(told, ["DEL b", "HDEL h g f", "SREM s m"]);
 }

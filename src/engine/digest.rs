@@ -9,8 +9,10 @@ use crate::base::time::UnixMillis;
 use crate::keyspace::read::Reader;
 use crate::keyspace::value::{StringRef, ValueRef};
 use crate::keyspace::{DbIndex, Keyspace};
+use crate::structures::member_deadlines::MemberDeadlines;
 use crate::types::stream::Stream;
 use crate::types::stream::group::Name;
+use crate::types::timed::Companioned;
 
 /// 160 bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,7 +97,10 @@ fn feed(hash: &mut Sha1, value: ValueRef<'_>) {
         ValueRef::Set(set) => {
             let mut members = DataDigest::default();
             for member in set {
-                members.mix(Sha1::digest(member.to_vec()).into());
+                let member = member.to_vec();
+                let mut own = Sha1::new_with_prefix(&member);
+                feed_end(&mut own, set.deadlines(), &member);
+                members.mix(own.finalize().into());
             }
             hash.update(members.0);
         }
@@ -143,6 +148,13 @@ fn feed_stream(hash: &mut Sha1, stream: &Stream) {
             hash.update(id.to_bytes());
             feed_bytes(hash, pending.owner().map_or(b"", Name::as_slice));
         }
+    }
+}
+
+/// Whether a member has a deadline.
+fn feed_end(hash: &mut Sha1, deadlines: Option<&MemberDeadlines>, member: &[u8]) {
+    if deadlines.is_some_and(|deadlines| deadlines.get(member).is_some()) {
+        hash.update(b"ends");
     }
 }
 

@@ -18,7 +18,7 @@ use crate::command::args::Args;
 use crate::command::propagate::{Form, Telling};
 use crate::command::spec::WRITE;
 use crate::keyspace::DbIndex;
-use crate::keyspace::journal::{EVICTED, EXPIRED, HEXPIRED, Listening, Record};
+use crate::keyspace::journal::{EVICTED, EXPIRED, HEXPIRED, Listening, Record, SEXPIRED, ZEXPIRED};
 use crate::keyspace::restore::Restored;
 use crate::keyspace::snapshot::KeyspaceSnapshot;
 use crate::persistence::aof::encode::write_key;
@@ -129,23 +129,21 @@ impl Engine {
         if !self.propagation.is_on() || self.script_is_muted() {
             return;
         }
-        let later = match record.event {
-            EXPIRED => self.config.lazyfree_lazy_expire,
-            EVICTED => self.config.lazyfree_lazy_eviction,
-            HEXPIRED => false,
+        let of_key = |later| if later { &b"UNLINK"[..] } else { b"DEL" };
+        let name = match record.event {
+            EXPIRED => of_key(self.config.lazyfree_lazy_expire),
+            EVICTED => of_key(self.config.lazyfree_lazy_eviction),
+            HEXPIRED => b"HDEL",
+            SEXPIRED => b"SREM",
+            ZEXPIRED => b"ZREM",
             _ => return,
         };
         self.propagation.add(record.db, 1, |out, _| {
-            if record.event == HEXPIRED {
-                let members = record.members.iter();
-                encode::begin(out, 2 + members.len());
-                encode::word(out, b"HDEL");
-                encode::word(out, record.key);
-                members.for_each(|member| encode::word(out, member));
-            } else {
-                let name: &[u8] = if later { b"UNLINK" } else { b"DEL" };
-                encode::request(out, [name, record.key].into_iter());
-            }
+            let members = record.members.iter();
+            encode::begin(out, 2 + members.len());
+            encode::word(out, name);
+            encode::word(out, record.key);
+            members.for_each(|member| encode::word(out, member));
         });
         if self.caller.is_none() && !self.has_paused_script() {
             self.propagation.end_unit();

@@ -16,6 +16,7 @@ mod bench;
 mod deadline;
 #[cfg(test)]
 mod laws;
+mod member_deadlines;
 mod pop_plan;
 #[cfg(test)]
 mod tests;
@@ -80,4 +81,5 @@ pub const TABLES: &[&[Command<DataRun>]] = &[
     set::walk::COMMANDS,
     set::algebra::COMMANDS,
     set::store::COMMANDS,
+    set::deadline::COMMANDS,
 ];

@@ -1,6 +1,6 @@
 //! What the keyspace asks of its types, answered by each of them.
 
-use super::journal::{Event, HEXPIRED};
+use super::journal::{Event, HEXPIRED, SEXPIRED, ZEXPIRED};
 use super::members::Expiring;
 use super::value::{Collection, Kind};
 use crate::base::time::UnixMillis;
@@ -12,6 +12,7 @@ use crate::types::list::List;
 use crate::types::set::Set;
 use crate::types::sorted_set::SortedSet;
 use crate::types::stream::Stream;
+use crate::types::timed::Companioned;
 
 impl Collection for List {
     const KIND: Kind = Kind::List;
@@ -61,6 +62,12 @@ impl Collection for Set {
     }
     fn adopt(&mut self, epochs: &Epochs) {
         Self::adopt(self, epochs);
+    }
+    fn expiring(&self) -> Option<&dyn Expiring> {
+        if self.deadlines().is_some() { Some(self) } else { None }
+    }
+    fn expiring_mut(&mut self) -> Option<&mut dyn Expiring> {
+        if self.deadlines().is_some() { Some(self) } else { None }
     }
 }
 
@@ -163,13 +170,68 @@ impl Expiring for Hash {
     ) -> usize {
         Self::expire(self, now, budget, epochs, gone)
     }
-    fn expire_one(&mut self, member: &[u8], now: UnixMillis, epochs: &mut Epochs) -> bool {
-        self.get(member).is_some_and(|field| field.is_over(now)) && self.remove(member, epochs)
+    fn deadline(&self, member: &[u8]) -> Option<Option<UnixMillis>> {
+        self.get(member).map(|field| field.deadline)
+    }
+    fn set_deadline(
+        &mut self,
+        member: &[u8],
+        deadline: Option<UnixMillis>,
+        epochs: &mut Epochs,
+    ) -> bool {
+        Self::set_deadline(self, member, deadline, epochs)
+    }
+    fn remove(&mut self, member: &[u8], epochs: &mut Epochs) -> bool {
+        Self::remove(self, member, epochs)
+    }
+    fn prepare(&mut self) {
+        self.allow_deadlines();
     }
     fn schedule(&self) -> Lifespan {
         Self::schedule(self)
     }
     fn set_schedule(&mut self, schedule: Lifespan) {
         Self::set_schedule(self, schedule);
+    }
+}
+
+impl<T: Collection + Companioned> Expiring for T {
+    fn expired(&self) -> Event {
+        if T::KIND == Kind::Set { SEXPIRED } else { ZEXPIRED }
+    }
+    fn next_due(&self) -> Option<UnixMillis> {
+        Companioned::next_due(self)
+    }
+    fn due_count(&self, now: UnixMillis) -> usize {
+        Companioned::due_count(self, now)
+    }
+    fn expire(
+        &mut self,
+        now: UnixMillis,
+        budget: usize,
+        epochs: &mut Epochs,
+        gone: &mut dyn FnMut(&[u8]),
+    ) -> usize {
+        Companioned::expire(self, now, budget, epochs, gone)
+    }
+    fn deadline(&self, member: &[u8]) -> Option<Option<UnixMillis>> {
+        Companioned::deadline(self, member)
+    }
+    fn set_deadline(
+        &mut self,
+        member: &[u8],
+        deadline: Option<UnixMillis>,
+        epochs: &mut Epochs,
+    ) -> bool {
+        Companioned::set_deadline(self, member, deadline, epochs)
+    }
+    fn remove(&mut self, member: &[u8], epochs: &mut Epochs) -> bool {
+        self.take(member, epochs)
+    }
+    fn schedule(&self) -> Lifespan {
+        Companioned::schedule(self)
+    }
+    fn set_schedule(&mut self, schedule: Lifespan) {
+        Companioned::set_schedule(self, schedule);
     }
 }

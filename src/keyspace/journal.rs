@@ -44,6 +44,10 @@ pub const TYPE_CHANGED: Event = Event { class: b'c', name: "type_changed" };
 pub const EXPIRED: Event = Event { class: b'x', name: "expired" };
 /// Fields of a hash went because their time was over. To be propagated as a deletion of these.
 pub const HEXPIRED: Event = Event::hash("hexpired");
+/// Members of a set went because their time was over. To be propagated as a deletion of these.
+pub const SEXPIRED: Event = Event { class: b's', name: "sexpired" };
+/// Members of a sorted set went because their time was over. To be propagated as a deletion of these.
+pub const ZEXPIRED: Event = Event { class: b'z', name: "zexpired" };
 /// A key went to make room. To be propagated as a deletion.
 pub const EVICTED: Event = Event { class: b'e', name: "evicted" };
 /// A collection went because its last element did, or a value because it was taken.
@@ -160,7 +164,7 @@ pub enum Listening {
     /// None.
     #[default]
     Nothing,
-    /// What no command asked for: [`EXPIRED`], [`HEXPIRED`] and [`EVICTED`].
+    /// What no command asked for: [`EXPIRED`], its likes for members, and [`EVICTED`].
     Removals,
     /// All.
     Everything,
@@ -288,7 +292,9 @@ impl Journal {
     fn wants(&self, event: Event) -> bool {
         match self.listening {
             Listening::Nothing => false,
-            Listening::Removals => matches!(event, EXPIRED | HEXPIRED | EVICTED),
+            Listening::Removals => {
+                matches!(event, EXPIRED | HEXPIRED | SEXPIRED | ZEXPIRED | EVICTED)
+            }
             Listening::Everything => true,
         }
     }

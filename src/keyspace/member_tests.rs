@@ -6,7 +6,11 @@ use super::journal::{Change, Event};
 use super::write::Free;
 use super::{DbIndex, Expiry, Keyspace};
 use crate::base::time::UnixMillis;
+use crate::keyspace::value::ValueRef;
+use crate::structures::epoch::Epochs;
 use crate::types::hash::{Hash, Lifetime, Limits, NewValue};
+use crate::types::set::{Set, SetLimits};
+use crate::types::timed::Companioned;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -14,33 +18,68 @@ const START: i64 = 1_790_000_000_000;
 const ZERO: DbIndex = DbIndex(0);
 const ONE: DbIndex = DbIndex(1);
 const HSET: Event = Event::hash("hset");
-const SMALL: Limits = Limits { entries: 512, bytes: 64 };
-const LARGE: Limits = Limits { entries: 0, bytes: 64 };
+const SMALL: Form = Form::Hash(512);
+const LARGE: Form = Form::Hash(0);
+const FORMS: [Form; 4] = [SMALL, LARGE, Form::Set(512), Form::Set(0)];
+
+/// A type, and of how many members a small one may be.
+#[derive(Clone, Copy)]
+enum Form {
+    Hash(usize),
+    Set(usize),
+}
+
+impl Form {
+    fn is_small(self) -> bool {
+        let (Self::Hash(most) | Self::Set(most)) = self;
+        most > 0
+    }
+
+    fn expired(self) -> &'static str {
+        match self {
+            Self::Hash(_) => "hexpired",
+            Self::Set(_) => "sexpired",
+        }
+    }
+}
 
 fn at(ms: i64) -> UnixMillis {
     UnixMillis(START + ms)
 }
 
 /// Sets a field that goes after some milliseconds, 0 being never.
-fn set(keyspace: &mut Keyspace, key: &[u8], field: &str, ttl: i64, limits: Limits) {
-    set_in(keyspace, ZERO, key, field, ttl, limits);
+fn set(keyspace: &mut Keyspace, key: &[u8], field: &str, ttl: i64, form: Form) {
+    set_in(keyspace, ZERO, key, field, ttl, form);
 }
 
-fn set_in(keys: &mut Keyspace, db: DbIndex, key: &[u8], field: &str, ttl: i64, limits: Limits) {
-    let lifetime = if ttl == 0 { Lifetime::Forever } else { Lifetime::Until(at(ttl)) };
-    keys.writer(db, at(0))
-        .upsert(key, |hash: &mut Hash, epochs| {
-            hash.set(field.as_bytes(), NewValue::Bytes(b"v"), lifetime, limits, epochs);
-            ((), Change::Did(HSET, 1))
-        })
-        .unwrap();
+fn set_in(keys: &mut Keyspace, db: DbIndex, key: &[u8], field: &str, ttl: i64, form: Form) {
+    let (member, until) = (field.as_bytes(), (ttl != 0).then(|| at(ttl)));
+    let mut writer = keys.writer(db, at(0));
+    let did = ((), Change::Did(HSET, 1));
+    match form {
+        Form::Hash(entries) => writer.upsert(key, |hash: &mut Hash, epochs| {
+            let lifetime = until.map_or(Lifetime::Forever, Lifetime::Until);
+            let limits = Limits { entries, bytes: 64 };
+            hash.set(member, NewValue::Bytes(b"v"), lifetime, limits, epochs);
+            did
+        }),
+        Form::Set(max) => writer.upsert(key, |set: &mut Set, epochs: &mut Epochs| {
+            let limits = SetLimits { ints_max: max, pack_max: max, pack_member_max: 64 };
+            set.insert(member, limits, epochs);
+            set.set_deadline(member, until, epochs);
+            did
+        }),
+    }
+    .unwrap();
 }
 
 fn fields(keyspace: &Keyspace, db: DbIndex, key: &[u8]) -> Vec<String> {
-    let reader = keyspace.reader(db, at(0));
-    let hash = reader.get::<Hash>(key).unwrap();
-    let names = hash.into_iter().flatten().map(|it| String::from_utf8(it.name_to_vec()).unwrap());
-    let mut names: Vec<String> = names.collect();
+    let names: Vec<Vec<u8>> = match keyspace.reader(db, at(0)).peek(key) {
+        Some(ValueRef::Hash(hash)) => hash.iter().map(|field| field.name_to_vec()).collect(),
+        Some(ValueRef::Set(set)) => set.iter().map(|member| member.to_vec()).collect(),
+        _ => Vec::new(),
+    };
+    let mut names: Vec<_> = names.into_iter().map(|it| String::from_utf8(it).unwrap()).collect();
     names.sort();
     names
 }
@@ -61,10 +100,10 @@ fn run_out(keyspace: &mut Keyspace, now: i64) {
 
 #[test]
 fn fields_go_on_time_with_their_names() {
-    for limits in [SMALL, LARGE] {
+    for form in FORMS {
         let mut keyspace = Keyspace::new(2, 7);
         for (field, ttl) in [("a", 20), ("b", 10), ("c", 10), ("d", 0)] {
-            set(&mut keyspace, b"h", field, ttl, limits);
+            set(&mut keyspace, b"h", field, ttl, form);
         }
         assert_eq!(keyspace.figures(ZERO, at(0)).expiring_members, 1);
         assert_eq!(keyspace.next_due(), Some(at(10)));
@@ -73,10 +112,12 @@ fn fields_go_on_time_with_their_names() {
         assert_eq!(events(&mut keyspace), [""; 0]);
         keyspace.expire_due(at(10), 100);
         let told = events(&mut keyspace);
-        assert!(told == ["hexpired(h) b c"] || told == ["hexpired(h) c b"], "{told:?}");
+        let expired = form.expired();
+        let either = [format!("{expired}(h) b c"), format!("{expired}(h) c b")];
+        assert!(told.len() == 1 && either.contains(&told[0]), "{told:?}");
         assert_eq!(keyspace.next_due(), Some(at(20)));
         keyspace.expire_due(at(25), 100);
-        assert_eq!(events(&mut keyspace), ["hexpired(h) a"]);
+        assert_eq!(events(&mut keyspace), [format!("{expired}(h) a")]);
         assert_eq!(fields(&keyspace, ZERO, b"h"), ["d"]);
         assert_eq!(keyspace.next_due(), None);
         assert_eq!(keyspace.figures(ZERO, at(0)).expiring_members, 0);
@@ -86,37 +127,42 @@ fn fields_go_on_time_with_their_names() {
 
 #[test]
 fn last_field_takes_its_key_along() {
-    for limits in [SMALL, LARGE] {
+    for form in FORMS {
         let mut keyspace = Keyspace::new(1, 7);
-        set(&mut keyspace, b"h", "a", 5, limits);
+        set(&mut keyspace, b"h", "a", 5, form);
         keyspace.journal_mut().listen(true);
         keyspace.expire_due(at(5), 100);
-        assert_eq!(events(&mut keyspace), ["hexpired(h) a", "del(h)"]);
+        let expired = format!("{}(h) a", form.expired());
+        assert_eq!(events(&mut keyspace), [expired, "del(h)".to_owned()]);
         assert!(keyspace.is_empty());
     }
 }
 
 #[test]
-fn budget_bounds_the_work_of_one_large_hash() {
-    let mut keyspace = Keyspace::new(1, 7);
-    for number in 0..5000 {
-        set(&mut keyspace, b"h", &number.to_string(), 10, LARGE);
+fn budget_bounds_the_work_of_one_large_collection() {
+    for form in FORMS {
+        let mut keyspace = Keyspace::new(1, 7);
+        for number in 0..if form.is_small() { 50 } else { 5000 } {
+            set(&mut keyspace, b"h", &number.to_string(), 10, form);
+        }
+        let len = fields(&keyspace, ZERO, b"h").len();
+        let left = keyspace.expire_due(at(10), len / 5);
+        let most = len * 4 / 5 + 10;
+        assert!((len * 4 / 5..=most).contains(&left), "{left}");
+        let kept = fields(&keyspace, ZERO, b"h").len();
+        assert!((len * 4 / 5..=most).contains(&kept), "{kept}");
+        assert!(keyspace.next_due().unwrap() <= at(10));
+        run_out(&mut keyspace, 10);
+        assert!(keyspace.is_empty());
     }
-    let left = keyspace.expire_due(at(10), 1000);
-    assert!((4000..=4010).contains(&left), "{left}");
-    let len = fields(&keyspace, ZERO, b"h").len();
-    assert!((4000..=4010).contains(&len), "{len}");
-    assert!(keyspace.next_due().unwrap() <= at(10));
-    run_out(&mut keyspace, 10);
-    assert!(keyspace.is_empty());
 }
 
 #[test]
 fn deadlines_go_where_their_key_goes() {
-    for limits in [SMALL, LARGE] {
+    for form in FORMS {
         let mut keyspace = Keyspace::new(2, 7);
-        set(&mut keyspace, b"h", "a", 10, limits);
-        set(&mut keyspace, b"h", "b", 0, limits);
+        set(&mut keyspace, b"h", "a", 10, form);
+        set(&mut keyspace, b"h", "b", 0, form);
         let mut writer = keyspace.writer(ZERO, at(0));
         assert!(writer.copy(b"h", ZERO, b"copy"));
         assert!(writer.rename(b"h", b"renamed"));
@@ -139,58 +185,73 @@ fn deadlines_go_where_their_key_goes() {
 
 #[test]
 fn keys_that_go_are_counted_out() {
-    let mut keyspace = Keyspace::new(1, 7);
-    let count = |keyspace: &Keyspace| keyspace.figures(ZERO, at(0)).expiring_members;
-    for key in [&b"removed"[..], b"replaced", b"overwritten", b"persisted"] {
-        set(&mut keyspace, key, "a", 10, SMALL);
+    for form in FORMS {
+        let mut keyspace = Keyspace::new(1, 7);
+        let count = |keyspace: &Keyspace| keyspace.figures(ZERO, at(0)).expiring_members;
+        for key in [&b"removed"[..], b"replaced", b"overwritten", b"persisted"] {
+            set(&mut keyspace, key, "a", 10, form);
+        }
+        set(&mut keyspace, b"plain", "a", 0, form);
+        assert_eq!(count(&keyspace), 4);
+        let mut writer = keyspace.writer(ZERO, at(0));
+        writer.remove(b"removed", Free::Now, HSET);
+        writer.copy(b"plain", ZERO, b"replaced");
+        writer.put(b"overwritten", Hash::default(), super::write::Lifetime::Forever, HSET);
+        assert_eq!(count(&keyspace), 1);
+        set(&mut keyspace, b"persisted", "a", 0, form);
+        assert_eq!(count(&keyspace), 0);
+        set(&mut keyspace, b"flushed", "a", 10, form);
+        keyspace.writer(ZERO, at(0)).flush(Free::Now);
+        assert_eq!((count(&keyspace), keyspace.next_due()), (0, None));
     }
-    set(&mut keyspace, b"plain", "a", 0, SMALL);
-    assert_eq!(count(&keyspace), 4);
-    let mut writer = keyspace.writer(ZERO, at(0));
-    writer.remove(b"removed", Free::Now, HSET);
-    writer.copy(b"plain", ZERO, b"replaced");
-    writer.put(b"overwritten", Hash::default(), super::write::Lifetime::Forever, HSET);
-    assert_eq!(count(&keyspace), 1);
-    set(&mut keyspace, b"persisted", "a", 0, SMALL);
-    assert_eq!(count(&keyspace), 0);
-    set(&mut keyspace, b"flushed", "a", 10, SMALL);
-    keyspace.writer(ZERO, at(0)).flush(Free::Now);
-    assert_eq!((count(&keyspace), keyspace.next_due()), (0, None));
 }
 
 #[test]
-fn named_fields_that_are_over_go_before_a_change() {
-    let mut keyspace = Keyspace::new(1, 7);
-    for (field, ttl) in [("a", 10), ("b", 10), ("c", 0)] {
-        set(&mut keyspace, b"h", field, ttl, SMALL);
+fn named_members_that_are_over_go_before_a_change() {
+    for form in FORMS {
+        let mut keyspace = Keyspace::new(1, 7);
+        for (field, ttl) in [("a", 10), ("b", 10), ("c", 0), ("d", 20)] {
+            set(&mut keyspace, b"h", field, ttl, form);
+        }
+        let named: [&[u8]; 3] = [b"a", b"c", b"nosuch"];
+        keyspace.set_expiry(Expiry::Followed);
+        keyspace.writer(ZERO, at(50)).expire_named(b"h", named.into_iter());
+        keyspace.writer(ZERO, at(50)).expire_overdue(b"h");
+        keyspace.expire_due(at(50), 100);
+        assert_eq!(fields(&keyspace, ZERO, b"h"), ["a", "b", "c", "d"]);
+        keyspace.set_expiry(Expiry::Own);
+        keyspace.writer(ZERO, at(9)).expire_named(b"h", named.into_iter());
+        keyspace.writer(ZERO, at(9)).expire_overdue(b"h");
+        assert_eq!(fields(&keyspace, ZERO, b"h"), ["a", "b", "c", "d"]);
+        keyspace.journal_mut().listen(true);
+        keyspace.writer(ZERO, at(10)).expire_named(b"h", named.into_iter());
+        assert_eq!(events(&mut keyspace), [format!("{}(h) a", form.expired())]);
+        assert_eq!(fields(&keyspace, ZERO, b"h"), ["b", "c", "d"]);
+        keyspace.writer(ZERO, at(10)).expire_overdue(b"h");
+        assert_eq!(events(&mut keyspace), [format!("{}(h) b", form.expired())]);
+        run_out(&mut keyspace, 50);
+        assert_eq!(fields(&keyspace, ZERO, b"h"), ["c"]);
     }
-    let named: [&[u8]; 3] = [b"a", b"c", b"nosuch"];
-    keyspace.set_expiry(Expiry::Followed);
-    keyspace.writer(ZERO, at(50)).expire_named(b"h", named.into_iter());
-    keyspace.expire_due(at(50), 100);
-    assert_eq!(fields(&keyspace, ZERO, b"h"), ["a", "b", "c"]);
-    keyspace.set_expiry(Expiry::Own);
-    keyspace.writer(ZERO, at(9)).expire_named(b"h", named.into_iter());
-    assert_eq!(fields(&keyspace, ZERO, b"h"), ["a", "b", "c"]);
-    keyspace.journal_mut().listen(true);
-    keyspace.writer(ZERO, at(50)).expire_named(b"h", named.into_iter());
-    assert_eq!(events(&mut keyspace), ["hexpired(h) a"]);
-    assert_eq!(fields(&keyspace, ZERO, b"h"), ["b", "c"]);
-    run_out(&mut keyspace, 50);
-    assert_eq!(fields(&keyspace, ZERO, b"h"), ["c"]);
 }
 
 #[test]
 fn setting_deadlines_again_and_again_does_not_grow_the_wheel() {
-    let mut keyspace = Keyspace::new(1, 7);
-    set(&mut keyspace, b"h", "stays", 0, LARGE);
-    for round in 0..50_000 {
-        set(&mut keyspace, b"h", "a", 100_000 - round, LARGE);
-        keyspace.expire_due(at(0), 100);
+    for form in [LARGE, Form::Set(0)] {
+        let mut keyspace = Keyspace::new(1, 7);
+        set(&mut keyspace, b"h", "stays", 0, form);
+        for round in 0..50_000 {
+            set(&mut keyspace, b"h", "a", 100_000 - round, form);
+            keyspace.expire_due(at(0), 100);
+        }
+        assert!(keyspace.timer_bytes(ZERO) < 300_000, "{}", keyspace.timer_bytes(ZERO));
+        for round in 0..20_000 {
+            set(&mut keyspace, b"h", "a", round % 2 * 50_000, form);
+            keyspace.expire_due(at(0), 100);
+        }
+        assert!(keyspace.timer_bytes(ZERO) < 300_000, "{}", keyspace.timer_bytes(ZERO));
+        run_out(&mut keyspace, 100_000);
+        assert_eq!(fields(&keyspace, ZERO, b"h"), ["stays"]);
     }
-    assert!(keyspace.timer_bytes(ZERO) < 300_000, "{}", keyspace.timer_bytes(ZERO));
-    run_out(&mut keyspace, 100_000);
-    assert_eq!(fields(&keyspace, ZERO, b"h"), ["stays"]);
 }
 
 proptest! {
@@ -201,15 +262,16 @@ proptest! {
         let mut keyspace = Keyspace::new(1, 7);
         let mut model: BTreeMap<(u8, u8), i64> = BTreeMap::new();
         let (mut now, mut snapshots) = (0, Vec::new());
+        let mut forms = FORMS;
         for (key, field, ttl, advance, what) in steps {
             now += advance;
-            let limits = if key % 2 == 0 { SMALL } else { LARGE };
             match what {
                 0 => snapshots.push(keyspace.snapshot(at(now))),
                 1 => drop(snapshots.pop()),
                 2 => {
                     let target = (key + 1) % 4;
                     if keyspace.writer(ZERO, at(now)).rename(&[key], &[target]) {
+                        forms.swap(usize::from(key), usize::from(target));
                         model.retain(|(own, _), _| *own != target);
                         let moved: Vec<_> = model.extract_if_key(key);
                         model.extend(moved.into_iter().map(|(field, ttl)| ((target, field), ttl)));
@@ -217,7 +279,8 @@ proptest! {
                 }
                 _ => {
                     let ttl = if ttl == 0 { 0 } else { now + ttl };
-                    set_in(&mut keyspace, ZERO, &[key], &field.to_string(), ttl, limits);
+                    let form = forms[usize::from(key)];
+                    set_in(&mut keyspace, ZERO, &[key], &field.to_string(), ttl, form);
                     model.insert((key, field), ttl);
                 }
             }

@@ -1,4 +1,4 @@
-//! Members that go at a time of their own: fields of hashes, and of other collections later.
+//! Members that go at a time of their own: fields of hashes, members of sets and sorted sets.
 //!
 //! The collection knows its members' deadlines and which of them comes first. The database's second
 //! wheel holds one item per such collection, filed for that moment under the hash of its key; what
@@ -40,8 +40,23 @@ pub trait Expiring {
         epochs: &mut Epochs,
         gone: &mut dyn FnMut(&[u8]),
     ) -> usize;
+    /// When a member goes; `None` if there is no such member, `Some(None)` if it stays.
+    fn deadline(&self, member: &[u8]) -> Option<Option<UnixMillis>>;
+    /// Gives a member a deadline, or takes it; whether there is such a member.
+    fn set_deadline(
+        &mut self,
+        member: &[u8],
+        deadline: Option<UnixMillis>,
+        epochs: &mut Epochs,
+    ) -> bool;
+    /// Removes a member, whether or not it is over; whether it was there.
+    fn remove(&mut self, member: &[u8], epochs: &mut Epochs) -> bool;
+    /// Gets ready for deadlines, if clients see that in the encoding.
+    fn prepare(&mut self) {}
     /// Removes one member if it is over at `now`; whether it was.
-    fn expire_one(&mut self, member: &[u8], now: UnixMillis, epochs: &mut Epochs) -> bool;
+    fn expire_one(&mut self, member: &[u8], now: UnixMillis, epochs: &mut Epochs) -> bool {
+        self.deadline(member).flatten().is_some_and(|at| at <= now) && self.remove(member, epochs)
+    }
     /// What the keyspace has filed for the collection, as it said last.
     fn schedule(&self) -> Lifespan;
     /// Keeps what the keyspace has filed.
@@ -112,6 +127,31 @@ impl Writer<'_> {
     /// Removes those of the named members of `key` whose time is over, as if the wheel had been
     /// there: for commands that are about to change them. Nothing where a primary decides.
     pub fn expire_named<'m>(&mut self, key: &[u8], members: impl Iterator<Item = &'m [u8]>) {
+        let now = self.now;
+        self.expire_some(key, |own, epochs, gone| {
+            for member in members {
+                if own.expire_one(member, now, epochs) {
+                    gone(member);
+                }
+            }
+        });
+    }
+
+    /// Removes all members of `key` whose time is over: for commands that are about to choose among
+    /// those it has.
+    pub fn expire_overdue(&mut self, key: &[u8]) {
+        let now = self.now;
+        self.expire_some(key, |own, epochs, gone| {
+            own.expire(now, usize::MAX, epochs, gone);
+        });
+    }
+
+    #[inline]
+    fn expire_some(
+        &mut self,
+        key: &[u8],
+        expire: impl FnOnce(&mut dyn Expiring, &mut Epochs, &mut dyn FnMut(&[u8])),
+    ) {
         let (now, expiry) = (self.now, self.keyspace.expiry);
         if self.keyspace.database(self.db).members.len() == 0 || expiry == Expiry::Followed {
             return;
@@ -124,11 +164,8 @@ impl Writer<'_> {
         }
         slot.edit(|entry, epochs| {
             let Some(own) = members_mut(entry) else { return };
-            for member in members {
-                if own.expire_one(member, now, epochs) {
-                    ledger.note_gone(key, own.expired(), member);
-                }
-            }
+            let event = own.expired();
+            expire(own, epochs, &mut |member| ledger.note_gone(key, event, member));
             ledger.reschedule(hash, own);
         });
         ledger.remove_if_vacant(key, slot);

@@ -15,6 +15,7 @@ pub mod intset;
 pub mod lifespan;
 pub mod listpack;
 pub mod member;
+pub mod member_deadlines;
 pub mod size_class;
 pub mod timing_wheel;
 

@@ -5,3 +5,4 @@ pub mod list;
 pub mod set;
 pub mod sorted_set;
 pub mod stream;
+pub mod timed;

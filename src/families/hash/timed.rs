@@ -10,14 +10,12 @@ use crate::command::spec::{
     unix_time,
 };
 use crate::families::deadline::Clock;
+use crate::families::member_deadlines::{Dated, check_type, named, read_deadline, tell};
 use crate::keyspace::journal::Change;
 use crate::protocol::error::ReplyError;
 use crate::types::hash::{Hash, Lifetime};
 
-use super::deadline::{FIELDS, read_deadline, tell};
-use super::{
-    HDEL, HEXPIRE, HPERSIST, HSET, NOT_POSITIVE, check_type, limits, named_fields, value, write,
-};
+use super::{HDEL, HEXPIRE, HPERSIST, HSET, limits, value, write};
 
 /// Table of this file.
 pub const COMMANDS: &[Command<DataRun>] = &[
@@ -37,7 +35,7 @@ pub const COMMANDS: &[Command<DataRun>] = &[
                 ],
             )
             .optional(),
-            FIELDS,
+            Hash::WORDS.block,
         ])
         .doc("8.0.0", "Gives the values of fields and changes their deadlines.", "O(N)"),
     Command::new("HSETEX", at_least(6), Group::Hash, Write(hsetex))
@@ -67,7 +65,7 @@ pub const COMMANDS: &[Command<DataRun>] = &[
     Command::new("HGETDEL", at_least(5), Group::Hash, Write(hgetdel))
         .keys(&[Key::at(1, &["RW", "access", "delete"])])
         .flags(FAST)
-        .args(&[key("key"), FIELDS])
+        .args(&[key("key"), Hash::WORDS.block])
         .doc("8.0.0", "Gives the values of fields and removes them.", "O(N)"),
 ];
 
@@ -90,7 +88,7 @@ enum Aim {
 
 fn hgetex(cx: &mut WriteCx<'_>) -> CmdResult {
     let key = cx.args.bytes()?;
-    check_type(&cx.keys, key)?;
+    check_type::<Hash>(&cx.keys, key)?;
     let mut aim = Aim::Read;
     if cx.args.accept("PERSIST") {
         aim = Aim::Persist;
@@ -101,7 +99,7 @@ fn hgetex(cx: &mut WriteCx<'_>) -> CmdResult {
             return Err(ReplyError::WrongArity("hgetex".into()));
         }
     }
-    let names = named_fields(&mut cx.args, NOT_POSITIVE)?;
+    let names = named::<Hash>(&mut cx.args, Hash::WORDS.not_positive)?;
 
     cx.keys.expire_named(key, names.clone());
     if aim == Aim::Read {
@@ -121,8 +119,8 @@ fn hgetex(cx: &mut WriteCx<'_>) -> CmdResult {
 
 fn hgetdel(cx: &mut WriteCx<'_>) -> CmdResult {
     let key = cx.args.bytes()?;
-    check_type(&cx.keys, key)?;
-    let names = named_fields(&mut cx.args, NOT_POSITIVE)?;
+    check_type::<Hash>(&cx.keys, key)?;
+    let names = named::<Hash>(&mut cx.args, Hash::WORDS.not_positive)?;
 
     cx.keys.expire_named(key, names.clone());
     read_and_change(cx, key, names, Aim::Remove)
@@ -177,8 +175,8 @@ fn read_and_change<'a>(
     })?;
     match aim {
         Aim::Read => {}
-        Aim::Until(at) => tell(telling, key, &touched, Some(at)),
-        Aim::Over | Aim::Remove => tell(telling, key, &touched, None),
+        Aim::Until(at) => tell::<Hash>(telling, key, &touched, Some(at)),
+        Aim::Over | Aim::Remove => tell::<Hash>(telling, key, &touched, None),
         Aim::Persist if touched.is_empty() => {}
         Aim::Persist => {
             let count = digits(touched.len());
@@ -258,7 +256,7 @@ fn hsetex(cx: &mut WriteCx<'_>) -> CmdResult {
     if args.left() != count.saturating_mul(2) {
         return Err(wrong_arity());
     }
-    check_type(keys, key)?;
+    check_type::<Hash>(keys, key)?;
     let is_over = matches!(lifetime, Lifetime::Until(at) if keys.is_over(at));
     let names = args.words().skip(args.position()).step_by(2);
 
@@ -303,7 +301,7 @@ fn hsetex(cx: &mut WriteCx<'_>) -> CmdResult {
             telling.instead([&head, words.as_slice()].concat());
         } else if is_over {
             let names: Vec<&[u8]> = words.into_iter().step_by(2).collect();
-            tell(telling, key, &names, None);
+            tell::<Hash>(telling, key, &names, None);
         }
     }
     cx.reply.flag(is_set);

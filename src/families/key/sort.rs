@@ -269,6 +269,7 @@ fn sorted<'a>(
             if wish.keeps_order() && (wish.store.is_some() || in_script) {
                 (wish.by, wish.by_text) = (None, true);
             }
+            let set = set.live(reader.horizon());
             (set.len(), Box::new(set.iter()))
         }
         Some(ValueRef::SortedSet(set)) => {

@@ -9,7 +9,6 @@ use crate::command::spec::{Command, Group, Key, MOVABLE_KEYS, at_least, integer,
 use crate::protocol::error::ReplyError;
 use crate::structures::hyperloglog;
 use crate::structures::listpack::Digits;
-use crate::types::set::Set;
 use std::ops::ControlFlow;
 
 /// Table of this file.
@@ -74,7 +73,7 @@ struct Operation {
 const INTERSECTION: Operation = Operation {
     run: |sources, each| sources.intersect(each),
     effort: |sources| {
-        let smallest = sources.sets.iter().map(|set| set.map_or(0, Set::len)).min();
+        let smallest = sources.sets.iter().map(|set| set.map_or(0, |set| set.len())).min();
         smallest.unwrap_or(0).saturating_mul(sources.sets.len())
     },
 };
@@ -83,7 +82,7 @@ const UNION: Operation =
 const DIFFERENCE: Operation = Operation {
     run: |sources, each| sources.subtract(each),
     effort: |sources| {
-        let first = sources.sets.first().copied().flatten().map_or(0, Set::len);
+        let first = sources.sets.first().copied().flatten().map_or(0, |set| set.len());
         first.saturating_mul(sources.sets.len()).min(sources.members())
     },
 };

@@ -7,6 +7,7 @@ use crate::keyspace::journal::{Change, Event};
 use crate::keyspace::read::Reader;
 use crate::keyspace::value::{Kind, WrongType};
 use crate::types::set::Set;
+use std::iter;
 
 /// Table of this file.
 pub const COMMANDS: &[Command<DataRun>] = &[
@@ -56,6 +57,7 @@ fn sadd(cx: &mut WriteCx<'_>) -> CmdResult {
     let (key, first, limits) = (cx.args.bytes()?, cx.args.word(2), cx.limits.encodings.set());
     let members = cx.args.rest();
 
+    cx.keys.expire_named(key, members.clone());
     let added = cx.keys.upsert(key, |set: &mut Set, epochs| {
         set.expect(first, members.len(), limits, epochs);
         let added = members.filter(|member| set.insert(member, limits, epochs)).count();
@@ -70,6 +72,7 @@ fn srem(cx: &mut WriteCx<'_>) -> CmdResult {
     let key = cx.args.bytes()?;
     let members = cx.args.rest();
 
+    cx.keys.expire_named(key, members.clone());
     let removed = cx.keys.update(key, |set: &mut Set, epochs| {
         let removed = members.filter(|member| set.remove(member, epochs)).count();
         (removed, did(SREM, removed))
@@ -81,13 +84,13 @@ fn srem(cx: &mut WriteCx<'_>) -> CmdResult {
 
 fn sismember(cx: &mut ReadCx<'_>) -> CmdResult {
     let (key, member) = (cx.args.bytes()?, cx.args.bytes()?);
-    let set = cx.keys.get::<Set>(key)?;
+    let set = super::living(&cx.keys, key)?;
     cx.reply.flag(set.is_some_and(|set| set.contains(member)));
     Ok(Flow::Replied)
 }
 
 fn smismember(cx: &mut ReadCx<'_>) -> CmdResult {
-    let set = cx.keys.get::<Set>(cx.args.bytes()?)?;
+    let set = super::living(&cx.keys, cx.args.bytes()?)?;
     let members = cx.args.rest();
     cx.reply.array(members.len());
     for member in members {
@@ -97,8 +100,8 @@ fn smismember(cx: &mut ReadCx<'_>) -> CmdResult {
 }
 
 fn scard(cx: &mut ReadCx<'_>) -> CmdResult {
-    let set = cx.keys.get::<Set>(cx.args.bytes()?)?;
-    cx.reply.count(set.map_or(0, Set::len));
+    let set = super::living(&cx.keys, cx.args.bytes()?)?;
+    cx.reply.count(set.map_or(0, |set| set.len()));
     Ok(Flow::Replied)
 }
 
@@ -114,6 +117,9 @@ fn is_there(keys: &Reader<'_>, key: &[u8]) -> Result<bool, WrongType> {
 fn smove(cx: &mut WriteCx<'_>) -> CmdResult {
     let (source, target, member) = (cx.args.bytes()?, cx.args.bytes()?, cx.args.bytes()?);
     let limits = cx.limits.encodings.set();
+    for key in [source, target] {
+        cx.keys.expire_named(key, iter::once(member));
+    }
     let keys = cx.keys.reader();
     // Clients see that without a source the type of the target does not matter.
     if !is_there(&keys, source)? {

@@ -10,15 +10,26 @@ pub mod algebra;
 
 pub mod store;
 
+pub mod deadline;
+
 mod distinct;
 mod sources;
 
 use crate::keyspace::journal::Event;
+use crate::keyspace::read::Reader;
+use crate::keyspace::value::WrongType;
 use crate::protocol::reply::Reply;
 use crate::structures::listpack::Item;
+use crate::types::set::{Live, Set};
 
 const fn event(name: &'static str) -> Event {
     Event { class: b's', name }
+}
+
+/// The set at a key as readers see it: without members whose time is over.
+#[inline]
+fn living<'a>(keys: &Reader<'a>, key: &[u8]) -> Result<Option<Live<'a>>, WrongType> {
+    Ok(keys.get::<Set>(key)?.map(|set| set.live(keys.horizon())))
 }
 
 /// Replies with a member.

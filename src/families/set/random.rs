@@ -8,7 +8,7 @@ use crate::keyspace::journal::{Change, DEL, Event};
 use crate::keyspace::write::Free;
 use crate::protocol::error::ReplyError;
 use crate::structures::listpack::Item;
-use crate::types::set::Set;
+use crate::types::set::{Live, Set};
 
 /// Table of this file.
 pub const COMMANDS: &[Command<DataRun>] = &[
@@ -41,6 +41,7 @@ fn spop(cx: &mut WriteCx<'_>) -> CmdResult {
     if !cx.args.is_done() {
         return pop_many(cx, key);
     }
+    cx.keys.expire_overdue(key);
     let popped = cx.keys.update(key, |set: &mut Set, epochs| {
         let reply = &mut cx.reply;
         let telling = &mut *cx.telling;
@@ -67,6 +68,7 @@ fn pop_many(cx: &mut WriteCx<'_>, key: &[u8]) -> CmdResult {
     let limits = cx.limits.encodings.set();
     let (is_heard, mut popped) = (cx.telling.is_heard(), Vec::new());
 
+    cx.keys.expire_overdue(key);
     let taken_whole = cx.keys.update(key, |set: &mut Set, epochs| {
         let reply = &mut cx.reply;
         let taken = count.min(set.len());
@@ -105,7 +107,7 @@ fn pop_many(cx: &mut WriteCx<'_>, key: &[u8]) -> CmdResult {
 fn srandmember(cx: &mut ReadCx<'_>) -> CmdResult {
     let key = cx.args.bytes()?;
     if cx.args.is_done() {
-        match cx.keys.get::<Set>(key)?.and_then(|set| set.random(cx.rng)) {
+        match super::living(&cx.keys, key)?.and_then(|set| set.random(cx.rng)) {
             Some(member) => super::write(&mut cx.reply, member),
             None => cx.reply.null(),
         }
@@ -118,7 +120,7 @@ fn srandmember(cx: &mut ReadCx<'_>) -> CmdResult {
     if count == i64::MIN {
         return Err(COUNT_RANGE);
     }
-    let Some(set) = cx.keys.get::<Set>(key)? else {
+    let Some(set) = super::living(&cx.keys, key)? else {
         cx.reply.array(0);
         return Ok(Flow::Replied);
     };
@@ -136,7 +138,7 @@ fn srandmember(cx: &mut ReadCx<'_>) -> CmdResult {
 
 /// As many draws as `count` is below zero, each independent of the others.
 fn draw_repeatedly<'a>(
-    set: &'a Set,
+    set: Live<'a>,
     count: i64,
     rng: &mut fastrand::Rng,
 ) -> Result<Vec<Item<'a>>, ReplyError> {
@@ -146,6 +148,9 @@ fn draw_repeatedly<'a>(
         return Ok((0..draws).filter_map(|_| set.random(rng)).collect());
     }
     let all: Vec<Item<'a>> = set.iter().collect();
+    if all.is_empty() {
+        return Ok(all);
+    }
     Ok((0..draws).map(|_| all[rng.usize(..all.len())]).collect())
 }
 

@@ -4,10 +4,9 @@ use super::distinct::Distinct;
 use crate::keyspace::read::Reader;
 use crate::keyspace::value::WrongType;
 use crate::structures::listpack::Item;
-use crate::types::set::Set;
+use crate::types::set::Live;
 use std::cmp::Reverse;
 use std::ops::ControlFlow;
-use std::ptr;
 
 /// Of so many sets each asks all larger ones whether they have a member; of more, members seen are
 /// remembered.
@@ -19,7 +18,7 @@ pub(super) type Each<'e, 'a> = &'e mut dyn FnMut(Item<'a>) -> ControlFlow<()>;
 /// The sets of a call; `None` is a missing key, an empty set.
 pub(super) struct Sources<'a> {
     keys: Reader<'a>,
-    pub(super) sets: Vec<Option<&'a Set>>,
+    pub(super) sets: Vec<Option<Live<'a>>>,
 }
 
 impl<'a> Sources<'a> {
@@ -28,20 +27,20 @@ impl<'a> Sources<'a> {
         keys: Reader<'a>,
         names: impl Iterator<Item = &'k [u8]>,
     ) -> Result<Self, WrongType> {
-        let sets = names.map(|name| keys.get::<Set>(name)).collect::<Result<_, _>>()?;
+        let sets = names.map(|name| super::living(&keys, name)).collect::<Result<_, _>>()?;
         Ok(Self { keys, sets })
     }
 
     /// All sets, smallest first; `None` if one is missing.
-    pub(super) fn ascending(&self) -> Option<Vec<&'a Set>> {
-        let mut sets: Vec<&Set> = self.sets.iter().copied().collect::<Option<_>>()?;
-        sets.sort_by_key(|set| set.len());
+    pub(super) fn ascending(&self) -> Option<Vec<Live<'a>>> {
+        let mut sets: Vec<Live<'a>> = self.sets.iter().copied().collect::<Option<_>>()?;
+        sets.sort_by_key(Live::len);
         Some(sets)
     }
 
     /// Members of all sets together.
     pub(super) fn members(&self) -> usize {
-        self.sets.iter().map(|set| set.map_or(0, Set::len)).sum()
+        self.sets.iter().map(|set| set.map_or(0, |set| set.len())).sum()
     }
 
     fn seen(&self) -> Distinct<'a, impl Fn(&[u8]) -> u64 + use<'a>> {
@@ -54,9 +53,8 @@ impl<'a> Sources<'a> {
         let Some(sets) = self.ascending() else { return };
         let Some((smallest, others)) = sets.split_first() else { return };
         for member in *smallest {
-            let in_all = others
-                .iter()
-                .all(|other| ptr::eq(*other, *smallest) || other.contains_item(member));
+            let in_all =
+                others.iter().all(|other| other.is_same(smallest) || other.contains_item(member));
             if in_all && each(member).is_break() {
                 return;
             }
@@ -65,9 +63,9 @@ impl<'a> Sources<'a> {
 
     /// The members that any set has. O(all members).
     pub(super) fn unite(&self, each: Each<'_, 'a>) {
-        let mut sets: Vec<&Set> = self.sets.iter().flatten().copied().collect();
+        let mut sets: Vec<Live<'a>> = self.sets.iter().flatten().copied().collect();
         sets.sort_by_key(|set| Reverse(set.len()));
-        sets.dedup_by(|one, other| ptr::eq(*one, *other));
+        sets.dedup_by(|one, other| one.is_same(other));
         let mut seen = (sets.len() > ASKED_MAX).then(|| self.seen());
         for (number, set) in sets.iter().enumerate() {
             for member in *set {
@@ -89,7 +87,7 @@ impl<'a> Sources<'a> {
         if self.first_is_repeated() {
             return;
         }
-        let mut others: Vec<&Set> = others.iter().flatten().copied().collect();
+        let mut others: Vec<Live<'a>> = others.iter().flatten().copied().collect();
         if self.asks_others() {
             // The largest is the likeliest to have a member.
             others.sort_by_key(|set| Reverse(set.len()));
@@ -117,13 +115,13 @@ impl<'a> Sources<'a> {
     /// Whether the first set is named again among those to be subtracted.
     pub(super) fn first_is_repeated(&self) -> bool {
         let Some((Some(first), others)) = self.sets.split_first() else { return false };
-        others.iter().flatten().any(|other| ptr::eq(*other, *first))
+        others.iter().flatten().any(|other| other.is_same(first))
     }
 
     /// Whether a subtraction does better to ask the others for each member of the first set than
     /// to look at all of theirs.
     pub(super) fn asks_others(&self) -> bool {
-        let len = |set: Option<&Set>| set.map_or(0, Set::len);
+        let len = |set: Option<Live<'_>>| set.map_or(0, |set| set.len());
         let first = self.sets.first().map_or(0, |set| len(*set));
         let present = self.sets.iter().flatten().count();
         // Asking ends early when a set has the member: half of it is likely spared.

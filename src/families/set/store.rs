@@ -64,7 +64,7 @@ fn store(cx: &mut WriteCx<'_>, make: Making, event: Event) -> CmdResult {
 /// can.
 fn intersection(sources: &Sources<'_>, limits: SetLimits, epochs: &mut Epochs) -> Set {
     let smallest = sources.ascending().and_then(|sets| sets.first().copied());
-    let mut made = smallest.map_or_else(Set::default, Set::vacant_twin);
+    let mut made = smallest.map_or_else(Set::default, |set| set.vacant_twin());
     let mut only_integers = true;
     sources.intersect(&mut |member| {
         only_integers &= member.as_int().is_some();

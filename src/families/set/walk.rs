@@ -8,7 +8,6 @@ use crate::command::spec::DataRun::{self, Read};
 use crate::command::spec::{Command, Group, Key, at_least, exactly, integer, key, pattern};
 use crate::protocol::error::ReplyError;
 use crate::structures::listpack::{Digits, Item};
-use crate::types::set::Set;
 
 /// Table of this file.
 pub const COMMANDS: &[Command<DataRun>] = &[
@@ -35,8 +34,8 @@ const SCAN_COUNT: usize = 10;
 const NOVALUES: ReplyError = ReplyError::Fixed("ERR NOVALUES option can only be used in HSCAN");
 
 fn smembers(cx: &mut ReadCx<'_>) -> CmdResult {
-    let set = cx.keys.get::<Set>(cx.args.bytes()?)?;
-    let len = set.map_or(0, Set::len);
+    let set = super::living(&cx.keys, cx.args.bytes()?)?;
+    let len = set.map_or(0, |set| set.len());
     if cx.is_long(len) {
         return Ok(Flow::Away(None));
     }
@@ -85,7 +84,7 @@ fn sscan(cx: &mut ReadCx<'_>) -> CmdResult {
     let mut found = Vec::new();
     let mut next = 0;
     // Clients see that without a set nobody looks at the options.
-    if let Some(set) = cx.keys.get::<Set>(key)? {
+    if let Some(set) = super::living(&cx.keys, key)? {
         let options = Options::read(&mut cx.args)?;
         next = set.scan(cursor, options.count, &mut |member| {
             if options.admits(member) {

@@ -14,7 +14,7 @@ use crate::keyspace::value::ValueRef;
 use crate::keyspace::write::Lifetime;
 use crate::protocol::error::ReplyError;
 use crate::structures::listpack::Item;
-use crate::types::set::Set;
+use crate::types::set::Live;
 use crate::types::sorted_set::{Scored, SortedSet};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -150,7 +150,7 @@ impl Aggregate {
 enum Input<'a> {
     Absent,
     Sorted(&'a SortedSet),
-    Plain(&'a Set),
+    Plain(Live<'a>),
 }
 
 impl<'a> Input<'a> {
@@ -158,7 +158,7 @@ impl<'a> Input<'a> {
         match keys.value(key) {
             None => Ok(Self::Absent),
             Some(ValueRef::SortedSet(set)) => Ok(Self::Sorted(set)),
-            Some(ValueRef::Set(set)) => Ok(Self::Plain(set)),
+            Some(ValueRef::Set(set)) => Ok(Self::Plain(set.live(keys.horizon()))),
             Some(_) => Err(ReplyError::WrongType),
         }
     }

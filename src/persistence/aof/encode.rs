@@ -6,8 +6,10 @@ use crate::base::number::{digits, format_double};
 use crate::keyspace::snapshot::{KeyView, KeyspaceSnapshot};
 use crate::keyspace::value::{StringRef, ValueRef};
 use crate::protocol::encode;
+use crate::structures::member_deadlines::MemberDeadlines;
 use crate::types::hash::Hash;
 use crate::types::stream::Stream;
+use crate::types::timed::Companioned;
 
 /// Elements per command, as in Redis.
 const ITEMS_PER_COMMAND: usize = 64;
@@ -83,6 +85,7 @@ pub fn write_key(out: &mut Vec<u8>, view: &KeyView<'_>) {
         }
         ValueRef::Set(set) => {
             in_portions(out, &[b"SADD", key], set.iter().map(|member| [member.to_vec()]));
+            write_deadlines(out, &[b"SPEXPIREAT", key], set);
         }
         ValueRef::SortedSet(set) => {
             let pairs = set.into_iter().map(|element| {
@@ -115,6 +118,15 @@ fn in_portions<const N: usize>(
         for word in head.iter().copied().chain(portion.iter().flatten().map(Vec::as_slice)) {
             encode::word(out, word);
         }
+    }
+}
+
+/// When members go, of those that do.
+fn write_deadlines(out: &mut Vec<u8>, head: &[&[u8]], collection: &impl Companioned) {
+    let timed = collection.deadlines().into_iter().flat_map(MemberDeadlines::iter);
+    for (member, at) in timed {
+        let at = digits(at);
+        command(out, &[head, &[at.as_bytes(), b"MEMBERS", b"1", member]].concat());
     }
 }
 

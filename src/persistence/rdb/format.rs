@@ -106,6 +106,10 @@ pub const NODE_PACKED: u64 = 2;
 /// who pass over it, as over every aux field that they don't know.
 pub const AUX_IDEMPOTENCE: &str = "ochre-idempotence";
 
+/// Aux field before a set or a sorted set: when members go, of those that do. Others, who don't know
+/// deadlines of members, pass over it, and load the collection without them.
+pub const AUX_DEADLINES: &str = "ochre-deadlines";
+
 /// Consumer that stands in for nobody: entries that were released have it, the first released with
 /// the earliest time. So other servers have them pending and idle for ever, free to be claimed.
 pub const RELEASED: &[u8] = b"ochre:released";

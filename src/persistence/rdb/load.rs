@@ -4,7 +4,7 @@ use std::io::Read;
 
 use super::decode::{self, Decoder, Dialect, Limits};
 use super::error::{LoadError, Reason};
-use super::format::{AUX_IDEMPOTENCE, VERSION_VALKEY, Versions, opcode};
+use super::format::{AUX_DEADLINES, AUX_IDEMPOTENCE, VERSION_VALKEY, Versions, opcode};
 use super::input::Input;
 use crate::base::time::UnixMillis;
 use crate::keyspace::DbIndex;
@@ -13,8 +13,10 @@ use crate::keyspace::value::{Stored, Value};
 use crate::keyspace::write::PastUse;
 use crate::structures::epoch::Epochs;
 use crate::structures::listpack::Digits;
+use crate::types::set::Set;
 use crate::types::stream::Stream;
 use crate::types::stream::idempotence::Idempotence;
+use crate::types::timed::Companioned;
 
 /// First version that ends with a checksum.
 const CHECKSUM_SINCE: u32 = 5;
@@ -113,6 +115,8 @@ struct Before {
     deadline: Option<UnixMillis>,
     past: Option<PastUse>,
     idempotence: Option<Idempotence>,
+    /// Of members.
+    deadlines: Vec<(Vec<u8>, UnixMillis)>,
 }
 
 struct Loader<'a, 'i, 's> {
@@ -234,6 +238,11 @@ impl Loader<'_, '_, '_> {
                 Some(decode::idempotence(&value).map_err(|error| self.input.error(error.reason))?);
             return Ok(());
         }
+        if name == AUX_DEADLINES.as_bytes() {
+            let known = &mut self.before.deadlines;
+            return decode::deadlines(&value, known)
+                .map_err(|error| self.input.error(error.reason));
+        }
         let took = self.sink.aux(&name, &value);
         self.took(took)
     }
@@ -281,7 +290,10 @@ impl Loader<'_, '_, '_> {
         let name = self.input.text()?;
         key.extend_from_slice(name.as_text(&mut Digits::default()));
         let value = match self.decoder.value(&mut self.input, layout) {
-            Ok(value) => with_idempotence(value, before.idempotence),
+            Ok(value) => {
+                let value = with_idempotence(value, before.idempotence);
+                with_deadlines(value, &before.deadlines, self.decoder.epochs)
+            }
             Err(LoadError { reason: Reason::Empty, .. }) => {
                 self.empty += 1;
                 return Ok(());
@@ -318,6 +330,23 @@ fn with_idempotence(value: LoadedValue<'_>, known: Option<Idempotence>) -> Loade
         }
         (value, _) => value,
     }
+}
+
+/// Gives a collection's members the deadlines that stood before its key. Whom they don't concern
+/// goes without: another program may have taken members out.
+fn with_deadlines<'a>(
+    mut value: LoadedValue<'a>,
+    deadlines: &[(Vec<u8>, UnixMillis)],
+    epochs: &Epochs,
+) -> LoadedValue<'a> {
+    if let LoadedValue::Other(value) = &mut value {
+        for (member, at) in deadlines {
+            if let Some(set) = <Set as Stored>::of_mut(value) {
+                set.set_deadline(member, Some(*at), epochs);
+            }
+        }
+    }
+    value
 }
 
 const _: () = {

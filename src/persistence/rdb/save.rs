@@ -3,15 +3,19 @@
 use std::io::{self, Write};
 
 use super::encode::Encoding;
-use super::format::{AUX_IDEMPOTENCE, VERSION_7_0, VERSION_8_0, opcode};
+use super::format::{AUX_DEADLINES, AUX_IDEMPOTENCE, VERSION_7_0, VERSION_8_0, opcode};
 use super::output::Output;
 use crate::keyspace::snapshot::{KeyView, KeyspaceSnapshot};
 use crate::keyspace::value::ValueRef;
 use crate::structures::access_clock::AccessPolicy;
+use crate::structures::member_deadlines::MemberDeadlines;
 use crate::types::stream::idempotence::Idempotence;
+use crate::types::timed::Companioned;
 
 /// Keys between two reports of progress.
 const REPORT_KEYS: u64 = 1024;
+/// Members of one field of deadlines.
+const AUX_DEADLINES_MAX: usize = 1024;
 
 /// How a file is written.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +70,7 @@ pub enum SaveError {
 ///
 /// Keys and fields whose time is over are written too: whoever loads decides. What the version
 /// can't hold is an error, not a loss: a file for Redis 7.0 has no place for fields with deadlines.
+/// Deadlines of other members stand where no server but this one looks, in a file of any version.
 pub fn save(
     snapshot: &KeyspaceSnapshot,
     facts: &Facts<'_>,
@@ -136,10 +141,14 @@ fn write_key(
     out: &mut Output<'_>,
 ) -> Result<(), u32> {
     let encoding = Encoding::choose(view.value, options.version).map_err(|old| old.needed)?;
-    if let ValueRef::Stream(stream) = view.value
-        && let Some(known) = stream.idempotence()
-    {
-        write_aux(AUX_IDEMPOTENCE, &idempotence(known), out);
+    match view.value {
+        ValueRef::Stream(stream) => {
+            if let Some(known) = stream.idempotence() {
+                write_aux(AUX_IDEMPOTENCE, &idempotence(known), out);
+            }
+        }
+        ValueRef::Set(set) => write_deadlines(set.deadlines(), out),
+        _ => {}
     }
     if let Some(deadline) = view.deadline {
         out.byte(opcode::EXPIRE_MS);
@@ -158,6 +167,19 @@ fn write_key(
     out.string(view.key);
     encoding.write(out);
     Ok(())
+}
+
+/// Who of a collection goes, and when: in portions, since a reader takes a field as a whole.
+fn write_deadlines(deadlines: Option<&MemberDeadlines>, out: &mut Output<'_>) {
+    let mut timed = deadlines.into_iter().flat_map(MemberDeadlines::iter).peekable();
+    while timed.peek().is_some() {
+        let mut portion = Output::collected(false);
+        for (member, at) in timed.by_ref().take(AUX_DEADLINES_MAX) {
+            portion.millis(at);
+            portion.string(member);
+        }
+        write_aux(AUX_DEADLINES, &portion.into_bytes(), out);
+    }
 }
 
 /// Window, counters, then producer, name and entry of all that is remembered.

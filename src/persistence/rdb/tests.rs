@@ -17,6 +17,7 @@ use crate::structures::access_clock::AccessPolicy;
 use crate::structures::cow_tree::End;
 use crate::structures::epoch::Epochs;
 use crate::structures::listpack::Item;
+use crate::structures::member_deadlines::MemberDeadlines;
 use crate::types::hash::{self, Hash, NewValue};
 use crate::types::list::{List, PackLimit};
 use crate::types::set::{Set, SetLimits};
@@ -26,6 +27,7 @@ use crate::types::stream::group::Group;
 use crate::types::stream::id::Id;
 use crate::types::stream::idempotence::{Idempotence, Window};
 use crate::types::stream::node::NodeLimits;
+use crate::types::timed::Companioned;
 use proptest::prelude::*;
 
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
@@ -69,6 +71,22 @@ fn set(count: usize, longest: usize, epochs: &mut Epochs) -> Set {
         set.insert(&member, limits().set, epochs);
     }
     set
+}
+
+/// Gives every other member a deadline.
+fn date(set: &mut impl Companioned, members: &[Vec<u8>], epochs: &Epochs) {
+    for (number, member) in (0..).zip(members).step_by(2) {
+        assert!(set.set_deadline(member, Some(UnixMillis(NOW.0 + 1000 + number)), epochs));
+    }
+}
+
+/// Members and their deadlines.
+fn ends(set: &impl Companioned) -> String {
+    let timed = set.deadlines().into_iter().flat_map(MemberDeadlines::iter);
+    let mut ends: Vec<_> =
+        timed.map(|(member, at)| format!("{} {at}", member.escape_ascii())).collect();
+    ends.sort();
+    ends.join(" ")
 }
 
 fn hash(count: usize, longest: usize, timed: usize, epochs: &mut Epochs) -> Hash {
@@ -148,8 +166,15 @@ fn sample(count: usize, longest: usize) -> Keyspace {
         writer.put(b"list", list(count, longest), lifetime, EVENT);
         let set_of_ints = writer.derive(|_, epochs| set(count, 0, epochs));
         writer.put(b"ints", set_of_ints, lifetime, EVENT);
-        let set = writer.derive(|_, epochs| set(count, longest, epochs));
-        writer.put(b"set", set, lifetime, EVENT);
+        let plain = writer.derive(|_, epochs| set(count, longest, epochs));
+        writer.put(b"set", plain, lifetime, EVENT);
+        let timed = writer.derive(|_, epochs| {
+            let mut timed = set(count, longest, epochs);
+            let members: Vec<_> = timed.iter().map(|member| member.to_vec()).collect();
+            date(&mut timed, &members, epochs);
+            timed
+        });
+        writer.put(b"timed set", timed, lifetime, EVENT);
         for (name, timed) in [(&b"hash"[..], 0), (b"timed", count / 2), (b"all", count)] {
             let hash = writer.derive(|_, epochs| hash(count, longest, timed, epochs));
             writer.put(name, hash, lifetime, EVENT);
@@ -224,7 +249,7 @@ fn shown(value: ValueRef<'_>, with_encoding: bool) -> String {
         ValueRef::String(StringRef::Inline(text)) => ("", vec![item(Item::Bytes(text))]),
         ValueRef::String(StringRef::Shared(blob)) => ("", vec![item(Item::Bytes(blob))]),
         ValueRef::List(list) => (list.encoding(), list.iter().map(item).collect()),
-        ValueRef::Set(set) => (set.encoding(), set.iter().map(item).collect()),
+        ValueRef::Set(set) => (set.encoding(), set.iter().map(item).chain([ends(set)]).collect()),
         ValueRef::SortedSet(set) => {
             let show = |it: crate::types::sorted_set::Scored<'_>| {
                 format!("{} {}", it.score, item(it.member))

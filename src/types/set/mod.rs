@@ -6,20 +6,30 @@
 //!
 //! Members of a table cost one allocation each and about 9.5 bytes of table; integers among them
 //! are kept as text.
+//!
+//! Members may have a deadline: then a companion knows of those ([`crate::types::timed`]), and the
+//! set itself is kept in the forms above. Whoever answers clients asks [`Set::live`], which shows
+//! the members that are not over; all else here is about all members.
 
 mod iter;
 mod large;
+mod live;
 #[cfg(test)]
 mod tests;
 
 pub use iter::Iter;
+pub use live::Live;
 
 use crate::base::number::parse_int;
+use crate::base::time::UnixMillis;
 use crate::structures::entry::Succession;
 use crate::structures::epoch::Epochs;
 use crate::structures::intset::IntSet;
 use crate::structures::listpack::{Digits, Item, ListPack};
+use crate::structures::member_deadlines::MemberDeadlines;
+use crate::types::timed::{Companioned, Timed};
 use large::Large;
+use std::mem;
 
 /// Beyond so many items an intset would be slow, whatever the directive says.
 const INTS_MAX: usize = 1 << 30;
@@ -54,6 +64,7 @@ enum Form {
     Ints(IntSet),
     Pack(ListPack),
     Table(Box<Large>),
+    Timed(Box<Timed<Set>>),
 }
 
 // It stands in every key of this type.
@@ -82,6 +93,7 @@ impl Set {
             Form::Ints(ints) => ints.len(),
             Form::Pack(pack) => pack.len(),
             Form::Table(large) => large.len(),
+            Form::Timed(timed) => timed.all.len(),
         }
     }
 
@@ -97,6 +109,7 @@ impl Set {
             Form::Ints(_) => "intset",
             Form::Pack(_) => "listpack",
             Form::Table(_) => "hashtable",
+            Form::Timed(timed) => timed.all.encoding(),
         }
     }
 
@@ -107,6 +120,7 @@ impl Set {
             Form::Ints(ints) => parse_int(member).is_some_and(|value| ints.contains(value)),
             Form::Pack(pack) => find(pack, member).is_some(),
             Form::Table(large) => large.contains(member),
+            Form::Timed(timed) => timed.all.contains(member),
         }
     }
 
@@ -126,17 +140,30 @@ impl Set {
             Form::Ints(ints) => Iter::Ints(ints.iter()),
             Form::Pack(pack) => Iter::Pack(pack.iter()),
             Form::Table(large) => Iter::Table(large.iter()),
+            Form::Timed(timed) => timed.all.iter(),
+        }
+    }
+
+    /// The set as it is at `now`. O(1) while nobody has a deadline, else O(log n).
+    #[inline]
+    pub fn live(&self, now: UnixMillis) -> Live<'_> {
+        match &self.0 {
+            Form::Timed(timed) => Live::new(&timed.all, self.hidden(now), now),
+            _ => Live::new(self, None, now),
         }
     }
 
     /// Visits members from `cursor` on, about `budget` of a table and all of the other forms;
     /// returns the next cursor, 0 at the end. Who is a member throughout a walk is visited.
     pub fn scan<'s>(&'s self, cursor: u64, budget: usize, visit: &mut dyn FnMut(Item<'s>)) -> u64 {
-        if let Form::Table(large) = &self.0 {
-            return large.scan(cursor, budget, visit);
+        match &self.0 {
+            Form::Table(large) => large.scan(cursor, budget, visit),
+            Form::Timed(timed) => timed.all.scan(cursor, budget, visit),
+            Form::Ints(_) | Form::Pack(_) => {
+                self.iter().for_each(visit);
+                0
+            }
         }
-        self.iter().for_each(visit);
-        0
     }
 
     /// A fair choice among all members.
@@ -148,6 +175,7 @@ impl Set {
             Form::Ints(ints) => ints.nth(rng.usize(..ints.len())).map(Item::Int),
             Form::Pack(pack) => pack.item(pack.nth(rng.usize(..pack.len()))?),
             Form::Table(large) => large.random(rng).map(|member| Item::Bytes(member.bytes())),
+            Form::Timed(timed) => timed.all.random(rng),
         }
     }
 
@@ -157,11 +185,14 @@ impl Set {
         if count >= self.len() {
             return self.iter().collect();
         }
-        if let Form::Table(large) = &self.0 {
-            return large.sample(count, rng);
+        match &self.0 {
+            Form::Table(large) => large.sample(count, rng),
+            Form::Timed(timed) => timed.all.sample(count, rng),
+            Form::Ints(_) | Form::Pack(_) => {
+                let mut choice = Choice::new(count, self.len());
+                self.iter().filter(|_| choice.takes(rng)).collect()
+            }
         }
-        let mut choice = Choice::new(count, self.len());
-        self.iter().filter(|_| choice.takes(rng)).collect()
     }
 
     /// The whole in the format that files have for it; `None` of a table.
@@ -170,15 +201,20 @@ impl Set {
             Form::Ints(ints) => Some(Packed::Ints(ints)),
             Form::Pack(pack) => Some(Packed::Pack(pack)),
             Form::Table(_) => None,
+            Form::Timed(timed) => timed.all.packed(),
         }
     }
 
-    /// Bytes allocated; exact whatever the form.
+    /// Bytes allocated; exact whatever the form, but for deadlines.
     pub fn heap_bytes(&self) -> usize {
         match &self.0 {
             Form::Ints(ints) => ints.heap_bytes(),
             Form::Pack(pack) => pack.heap_bytes(),
             Form::Table(large) => large.memory_bytes(),
+            Form::Timed(timed) => {
+                let deadlines = timed.deadlines.memory_bytes();
+                size_of::<Timed<Self>>() + timed.all.heap_bytes() + deadlines
+            }
         }
     }
 
@@ -186,7 +222,8 @@ impl Set {
     pub fn free_effort(&self) -> usize {
         match &self.0 {
             Form::Table(large) => large.len(),
-            _ => 1,
+            Form::Timed(timed) => timed.all.free_effort() + timed.deadlines.len(),
+            Form::Ints(_) | Form::Pack(_) => 1,
         }
     }
 }
@@ -214,10 +251,11 @@ impl Set {
 
     /// To be called for a set read from a file: it becomes a table if it is beyond its form's bound.
     pub fn settle(&mut self, limits: SetLimits, epochs: &mut Epochs) {
-        let most = match &self.0 {
+        let most = match &mut self.0 {
             Form::Ints(_) => limits.ints_max(),
             Form::Pack(_) => limits.pack_max,
             Form::Table(_) => return,
+            Form::Timed(timed) => return timed.all.settle(limits, epochs),
         };
         if self.len() > most {
             self.enlarge(epochs);
@@ -226,8 +264,10 @@ impl Set {
 
     /// Makes a set from a nursery one of this engine's. O(1).
     pub fn adopt(&mut self, epochs: &Epochs) {
-        if let Form::Table(large) = &mut self.0 {
-            large.adopt(epochs);
+        match &mut self.0 {
+            Form::Table(large) => large.adopt(epochs),
+            Form::Timed(timed) => timed.all.adopt(epochs),
+            Form::Ints(_) | Form::Pack(_) => {}
         }
     }
 
@@ -235,6 +275,9 @@ impl Set {
     /// by them leaves it at once, and a new one takes a form for them, by the first of them.
     // Clients see that it is the number of words that counts, not that of different members.
     pub fn expect(&mut self, first: &[u8], count: usize, limits: SetLimits, epochs: &mut Epochs) {
+        if let Form::Timed(timed) = &mut self.0 {
+            return timed.all.expect(first, count, limits, epochs);
+        }
         let is_new = self.is_empty() && !matches!(self.0, Form::Table(_));
         if is_new && parse_int(first).is_none_or(|_| count > limits.ints_max()) {
             self.0 = Form::Pack(ListPack::new());
@@ -242,17 +285,18 @@ impl Set {
         let most = match &self.0 {
             Form::Ints(_) => limits.ints_max(),
             Form::Pack(_) => limits.pack_max,
-            Form::Table(_) => return,
+            Form::Table(_) | Form::Timed(_) => return,
         };
         if count > most {
             self.enlarge(epochs);
         }
     }
 
-    /// Adds a member; whether it is new.
+    /// Adds a member; whether it is new. One that is there keeps its deadline.
     pub fn insert(&mut self, member: &[u8], limits: SetLimits, epochs: &mut Epochs) -> bool {
         match &mut self.0 {
             Form::Table(large) => return large.insert(member, epochs),
+            Form::Timed(timed) => return timed.all.insert(member, limits, epochs),
             Form::Ints(ints) => {
                 if let Some(value) = parse_int(member) {
                     let is_new = ints.insert(value);
@@ -298,6 +342,10 @@ impl Set {
                 found.inspect(|at| pack.remove(*at)).is_some()
             }
             Form::Table(large) => large.remove(member, epochs),
+            Form::Timed(timed) => {
+                timed.deadlines.clear(member);
+                timed.all.remove(member, epochs)
+            }
         }
     }
 
@@ -325,6 +373,17 @@ impl Set {
                 Some(shown)
             }
             Form::Table(large) => large.pop(rng, epochs, |member| show(Item::Bytes(member))),
+            Form::Timed(timed) => {
+                let Timed { all, deadlines } = &mut **timed;
+                let (mut show, mut shown) = (Some(show), None);
+                // Not a closure type of its own, which would hold the caller's and so on.
+                let take: &mut dyn FnMut(Item<'_>) = &mut |member| {
+                    deadlines.clear(member.as_text(&mut Digits::default()));
+                    shown = show.take().map(|show| show(member));
+                };
+                all.pop(rng, epochs, take)?;
+                shown
+            }
         }
     }
 
@@ -340,6 +399,13 @@ impl Set {
         let len = self.len();
         let count = count.min(len);
         match &mut self.0 {
+            Form::Timed(timed) => {
+                let Timed { all, deadlines } = &mut **timed;
+                all.pop_many(count, limits, rng, epochs, &mut |member| {
+                    deadlines.clear(member.as_text(&mut Digits::default()));
+                    show(member);
+                });
+            }
             Form::Ints(ints) => {
                 let mut choice = Choice::new(count, len);
                 let (taken, kept): (Vec<i64>, Vec<i64>) =
@@ -378,6 +444,9 @@ impl Set {
     /// Becomes an intset again if that may hold its members, which the caller knows to be integers.
     // Clients see that what SINTERSTORE makes of integers is an intset, whatever its sources.
     pub fn narrow(&mut self, limits: SetLimits) {
+        if let Form::Timed(timed) = &mut self.0 {
+            return timed.all.narrow(limits);
+        }
         if matches!(self.0, Form::Ints(_)) || self.len() > limits.ints_max() {
             return;
         }
@@ -390,15 +459,16 @@ impl Set {
     /// An empty set: an intset if this one is, else a listpack.
     #[must_use]
     pub fn vacant_twin(&self) -> Self {
-        Self(match &self.0 {
-            Form::Ints(_) => Form::Ints(IntSet::new()),
-            Form::Pack(_) | Form::Table(_) => Form::Pack(ListPack::new()),
-        })
+        match &self.0 {
+            Form::Ints(_) => Self(Form::Ints(IntSet::new())),
+            Form::Pack(_) | Form::Table(_) => Self(Form::Pack(ListPack::new())),
+            Form::Timed(timed) => timed.all.vacant_twin(),
+        }
     }
 
     /// Becomes a table.
     fn enlarge(&mut self, epochs: &mut Epochs) -> &mut Large {
-        if !matches!(self.0, Form::Table(_)) {
+        if let Form::Ints(_) | Form::Pack(_) = self.0 {
             let mut large = Large::new(epochs);
             for member in self.iter() {
                 large.insert(member.as_text(&mut Digits::default()), epochs);
@@ -407,8 +477,44 @@ impl Set {
         }
         match &mut self.0 {
             Form::Table(large) => large,
+            Form::Timed(timed) => timed.all.enlarge(epochs),
             Form::Ints(_) | Form::Pack(_) => unreachable!("was just made a table"),
         }
+    }
+}
+
+impl Companioned for Set {
+    fn deadlines(&self) -> Option<&MemberDeadlines> {
+        match &self.0 {
+            Form::Timed(timed) => Some(&timed.deadlines),
+            _ => None,
+        }
+    }
+    fn deadlines_mut(&mut self) -> Option<&mut MemberDeadlines> {
+        match &mut self.0 {
+            Form::Timed(timed) => Some(&mut timed.deadlines),
+            _ => None,
+        }
+    }
+    fn found_deadlines(&mut self, epochs: &Epochs) -> &mut MemberDeadlines {
+        if !matches!(self.0, Form::Timed(_)) {
+            self.0 = Form::Timed(Timed::new(mem::take(self), epochs));
+        }
+        match &mut self.0 {
+            Form::Timed(timed) => &mut timed.deadlines,
+            _ => unreachable!("was just given a companion"),
+        }
+    }
+    fn leave_deadlines(&mut self) {
+        if let Form::Timed(timed) = &mut self.0 {
+            *self = mem::take(&mut timed.all);
+        }
+    }
+    fn has(&self, member: &[u8]) -> bool {
+        self.contains(member)
+    }
+    fn take(&mut self, member: &[u8], epochs: &mut Epochs) -> bool {
+        self.remove(member, epochs)
     }
 }
 
@@ -421,6 +527,10 @@ impl Set {
             Form::Ints(ints) => Form::Ints(ints.clone()),
             Form::Pack(pack) => Form::Pack(pack.clone()),
             Form::Table(large) => Form::Table(Box::new(large.duplicate())),
+            Form::Timed(timed) => Form::Timed(Box::new(Timed {
+                all: timed.all.duplicate(),
+                deadlines: timed.deadlines.clone(),
+            })),
         })
     }
 
@@ -429,14 +539,20 @@ impl Set {
     pub fn succeed(&self, how: &Succession) -> Self {
         match &self.0 {
             Form::Table(large) => Self(Form::Table(Box::new(large.succeed(how)))),
-            _ => self.duplicate(),
+            Form::Timed(timed) => Self(Form::Timed(Box::new(Timed {
+                all: timed.all.succeed(how),
+                deadlines: timed.deadlines.clone(),
+            }))),
+            Form::Ints(_) | Form::Pack(_) => self.duplicate(),
         }
     }
 
     /// Gives up what has a successor.
     pub fn free_shell(self, how: &Succession) {
-        if let Form::Table(large) = self.0 {
-            large.free_shell(how);
+        match self.0 {
+            Form::Table(large) => large.free_shell(how),
+            Form::Timed(timed) => timed.all.free_shell(how),
+            Form::Ints(_) | Form::Pack(_) => {}
         }
     }
 }

@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use super::*;
+use crate::structures::lifespan::Lifespan;
 use proptest::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const USUAL: SetLimits = SetLimits { ints_max: 512, pack_max: 128, pack_member_max: 64 };
 
@@ -14,6 +15,7 @@ type Model = BTreeSet<Vec<u8>>;
 struct Pair {
     set: Set,
     model: Model,
+    deadlines: BTreeMap<Vec<u8>, i64>,
     epochs: Epochs,
     rng: fastrand::Rng,
     limits: SetLimits,
@@ -22,7 +24,8 @@ struct Pair {
 impl Pair {
     fn new(limits: SetLimits) -> Self {
         let (set, model) = (Set::default(), Model::new());
-        Self { set, model, epochs: Epochs::with_seed(5), rng: fastrand::Rng::with_seed(9), limits }
+        let (epochs, rng) = (Epochs::with_seed(5), fastrand::Rng::with_seed(9));
+        Self { set, model, deadlines: BTreeMap::new(), epochs, rng, limits }
     }
 
     fn insert(&mut self, member: &[u8]) {
@@ -32,12 +35,16 @@ impl Pair {
 
     fn remove(&mut self, member: &[u8]) {
         assert_eq!(self.set.remove(member, &mut self.epochs), self.model.remove(member));
+        self.deadlines.remove(member);
     }
 
     fn pop(&mut self) {
         let popped = self.set.pop(&mut self.rng, &mut self.epochs, |member| member.to_vec());
         assert_eq!(popped.is_some(), !self.model.is_empty());
-        assert!(popped.is_none_or(|member| self.model.remove(&member)));
+        assert!(popped.is_none_or(|member| {
+            self.deadlines.remove(&member);
+            self.model.remove(&member)
+        }));
     }
 
     fn pop_many(&mut self, count: usize) {
@@ -47,9 +54,73 @@ impl Pair {
         self.set.pop_many(count, self.limits, &mut self.rng, &mut self.epochs, show);
         assert_eq!(popped.len(), count);
         assert!(popped.iter().all(|member| self.model.remove(member)), "different members");
+        self.deadlines.retain(|member, _| !popped.contains(member));
+    }
+
+    fn set_deadline(&mut self, member: &[u8], at: Option<i64>) {
+        let is_there = self.set.set_deadline(member, at.map(UnixMillis), &self.epochs);
+        assert_eq!(is_there, self.model.contains(member));
+        match at.filter(|_| is_there) {
+            Some(at) => self.deadlines.insert(member.to_vec(), at),
+            None => self.deadlines.remove(member),
+        };
+        // What the keyspace does when a change is over.
+        let due = Lifespan::until(self.set.next_due().map(|at| at.0));
+        self.set.set_schedule(due);
+        assert_eq!(self.set.deadlines().is_some(), !self.deadlines.is_empty());
+    }
+
+    fn expire(&mut self, now: i64, budget: usize) {
+        let due = self.set.due_count(UnixMillis(now)).min(budget);
+        let mut gone = Vec::new();
+        let mut show = |member: &[u8]| gone.push(member.to_vec());
+        let count = self.set.expire(UnixMillis(now), budget, &mut self.epochs, &mut show);
+        assert_eq!((count, gone.len()), (due, due));
+        for member in gone {
+            assert!(self.deadlines.remove(&member).is_some_and(|at| at <= now));
+            assert!(self.model.remove(&member));
+        }
+    }
+
+    /// What is seen at some moment.
+    fn check_live(&mut self, now: i64) {
+        let is_over = |member: &[u8]| self.deadlines.get(member).is_some_and(|at| *at <= now);
+        let living: Model = self.model.iter().filter(|it| !is_over(it)).cloned().collect();
+        let live = self.set.live(UnixMillis(now));
+        assert_eq!((live.len(), live.is_empty()), (living.len(), living.is_empty()));
+        assert_eq!(texts(live.iter()), living);
+        for member in &self.model {
+            let is_seen = !is_over(member);
+            assert_eq!(live.contains(member), is_seen);
+            assert_eq!(live.contains_item(Item::text(member)), is_seen);
+            let at = self.deadlines.get(member).copied().map(UnixMillis);
+            assert_eq!(self.set.deadline(member), Some(at));
+        }
+        for count in [1, living.len() / 2, living.len() + 1] {
+            let sample = texts(live.sample(count, &mut self.rng).into_iter());
+            assert_eq!(sample.len(), count.min(living.len()));
+            assert!(sample.is_subset(&living));
+        }
+        let drawn = live.random(&mut self.rng).map(|member| member.to_vec());
+        assert_eq!(drawn.is_some(), !living.is_empty());
+        assert!(drawn.is_none_or(|member| living.contains(&member)));
+        let (mut walked, mut cursor) = (Model::new(), 0);
+        loop {
+            cursor = live.scan(cursor, 3, &mut |member| {
+                walked.insert(member.to_vec());
+            });
+            if cursor == 0 {
+                break;
+            }
+        }
+        assert_eq!(walked, living);
+        let first = self.deadlines.values().min().copied();
+        assert_eq!(self.set.next_due().map(|at| at.0), first);
     }
 
     fn check(&mut self) {
+        self.check_live(20);
+        self.check_live(i64::MIN);
         let Self { set, model, rng, .. } = self;
         assert_eq!((set.len(), set.is_empty()), (model.len(), model.is_empty()));
         assert_eq!(&texts(set.iter()), model);
@@ -89,6 +160,7 @@ impl Pair {
             Form::Pack(_) => {
                 assert!(len <= self.limits.pack_max && longest <= self.limits.pack_member_max);
             }
+            Form::Timed(timed) => assert!(!matches!(timed.all.0, Form::Timed(_))),
             Form::Table(large) => {
                 let bytes = self.set.iter().map(|member| match member {
                     Item::Bytes(bytes) => size_class_of(bytes),
@@ -186,7 +258,7 @@ fn every_member_is_drawn_equally_often() {
     for members in [10_u32, 100, 700] {
         let mut pair = Pair::new(USUAL);
         (0..members).for_each(|number| pair.insert(format!("m{number}").as_bytes()));
-        let mut drawn = std::collections::BTreeMap::<Vec<u8>, u32>::new();
+        let mut drawn = BTreeMap::<Vec<u8>, u32>::new();
         let rounds = 300;
         for _ in 0..rounds {
             for member in pair.set.sample(usize::try_from(members / 5).unwrap(), &mut pair.rng) {
@@ -209,7 +281,9 @@ fn duplicate_goes_its_own_way() {
     for members in [0_u32, 100, 2000] {
         let mut pair = Pair::new(USUAL);
         (0..members).for_each(|number| pair.insert(format!("m{number}").as_bytes()));
-        let mut twin = Pair { set: pair.set.duplicate(), model: pair.model.clone(), ..pair };
+        let deadlines = pair.deadlines.clone();
+        let (set, model) = (pair.set.duplicate(), pair.model.clone());
+        let mut twin = Pair { set, model, deadlines, ..pair };
         (pair.set, pair.model) = (twin.set.duplicate(), twin.model.clone());
         (0..members / 2).for_each(|number| twin.remove(format!("m{number}").as_bytes()));
         twin.insert(b"new");
@@ -225,6 +299,8 @@ enum Op {
     Remove(Vec<u8>),
     Pop,
     PopMany(usize),
+    SetDeadline(Vec<u8>, Option<i64>),
+    Expire(i64, usize),
     Duplicate,
 }
 
@@ -243,6 +319,8 @@ fn op() -> impl Strategy<Value = Op> {
         6 => member().prop_map(Op::Remove),
         2 => Just(Op::Pop),
         1 => (0..20_usize).prop_map(Op::PopMany),
+        6 => (member(), prop::option::of(0_i64..40)).prop_map(|(it, at)| Op::SetDeadline(it, at)),
+        1 => (0_i64..40, 1_usize..5).prop_map(|(now, budget)| Op::Expire(now, budget)),
         1 => Just(Op::Duplicate),
     ]
 }
@@ -263,6 +341,8 @@ proptest! {
                 }
                 Op::Insert(member) => pair.insert(&member),
                 Op::Remove(member) => pair.remove(&member),
+                Op::SetDeadline(member, at) => pair.set_deadline(&member, at),
+                Op::Expire(now, budget) => pair.expire(now, budget),
                 Op::Pop => pair.pop(),
                 Op::PopMany(count) => pair.pop_many(count),
                 Op::Duplicate => pair.set = pair.set.duplicate(),

@@ -1,6 +1,6 @@
 //! Hashes: fields one by one or packed, with or without deadlines.
 
-use super::{Decoder, Dialect, from_ziplist, listpack, ziplist};
+use super::{DEADLINE_MAX, Decoder, Dialect, from_ziplist, listpack, ziplist};
 use crate::base::time::UnixMillis;
 use crate::keyspace::load::LoadedValue;
 use crate::keyspace::value::Stored;
@@ -12,8 +12,6 @@ use crate::types::hash::{Hash, Lifetime, NewValue};
 
 /// Deadline of a field without one in files of Valkey.
 const STAYS: i64 = -1;
-/// Deadlines of fields are below this: 46 bits, as in Redis.
-const DEADLINE_MAX: i64 = 1 << 46;
 
 const TWICE: &str = "a hash that has a field twice";
 const DEADLINE: &str = "a field with an impossible deadline";

@@ -16,6 +16,7 @@ use super::error::{LoadError, Reason};
 use super::format::{VERSION_VALKEY, layout};
 use super::input::{Input, Text};
 use crate::base::hash::KeyHasher;
+use crate::base::time::UnixMillis;
 use crate::keyspace::load::LoadedValue;
 use crate::keyspace::value::Stored;
 use crate::structures::epoch::Epochs;
@@ -27,6 +28,8 @@ use crate::types::{hash as hashes, stream as streams};
 
 /// Up to so many items, equal ones are found by comparing each with each.
 const COMPARED_MAX: usize = 6;
+/// Deadlines of fields and members are below this: 46 bits, as in Redis.
+const DEADLINE_MAX: i64 = 1 << 46;
 /// The letters of a module's name, six bits each.
 const MODULE_LETTERS: &[u8; 64] =
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -176,6 +179,21 @@ fn from_ziplist(input: &mut Input<'_>) -> Result<ListPack, LoadError> {
 /// Checks whether a stream's aux field is one, and what it says.
 pub fn idempotence(text: &[u8]) -> Result<streams::idempotence::Idempotence, LoadError> {
     stream::idempotence(text)
+}
+
+/// Reads members and their deadlines from an aux field.
+pub fn deadlines(text: &[u8], into: &mut Vec<(Vec<u8>, UnixMillis)>) -> Result<(), LoadError> {
+    let mut source = text;
+    let size = u64::try_from(text.len()).ok();
+    let mut input = Input::new(&mut source, size, false);
+    while input.position() < u64::try_from(text.len()).unwrap_or(0) {
+        let at = input.millis()?;
+        if !(0..DEADLINE_MAX).contains(&at) {
+            return input.damaged("a member with an impossible deadline");
+        }
+        into.push((input.owned()?, UnixMillis(at)));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
