@@ -173,18 +173,28 @@ impl Stage {
         (next, self.read(key))
     }
 
+    /// Sends one request of words that need not be text; the bytes of its reply.
+    pub(super) fn send_bytes(&mut self, key: ClientKey, words: &[&[u8]]) -> Vec<u8> {
+        self.serve(key, words);
+        self.engine.deliver();
+        let Some(output) = self.engine.output(key) else { return b"gone".to_vec() };
+        let bytes = output.slices().flatten().copied().collect();
+        output.clear();
+        bytes
+    }
+
     /// The same, but what others are to be told waits.
     pub(super) fn tell(&mut self, key: ClientKey, line: &str) -> String {
         self.serve(key, &words_of(line));
         self.take(key)
     }
 
-    fn serve(&mut self, key: ClientKey, words: &[&str]) -> Next {
+    fn serve(&mut self, key: ClientKey, words: &[impl AsRef<[u8]>]) -> Next {
         let mut bytes = Vec::new();
         let mut batch = Batch::default();
         for word in words {
             let start = u32::try_from(bytes.len()).unwrap();
-            bytes.extend_from_slice(word.as_bytes());
+            bytes.extend_from_slice(word.as_ref());
             batch.spans.push(Span { start, end: u32::try_from(bytes.len()).unwrap() });
         }
         let count = u32::try_from(batch.spans.len()).unwrap();

@@ -98,7 +98,7 @@ pub(super) fn of_script(text: &[u8]) -> Result<(Option<ScriptFlags>, &[u8]), Rep
         return Err(ReplyError::Fixed("ERR Invalid script shebang"));
     };
     let said = |what: &str, word: &[u8]| {
-        ReplyError::Text(format!("ERR {what}: {}", String::from_utf8_lossy(word)).into())
+        ReplyError::Bytes([format!("ERR {what}: ").as_bytes(), word].concat().into())
     };
     let words = words(head).ok_or(ReplyError::Fixed("ERR Invalid engine in script shebang"))?;
     let Some((engine, options)) = words.split_first() else {

@@ -171,6 +171,11 @@ fn said(text: &str) -> ReplyError {
     ReplyError::Text(text.into())
 }
 
+/// An error that repeats bytes of the request.
+fn repeated(before: &str, word: &[u8], after: &str) -> ReplyError {
+    ReplyError::Bytes([before.as_bytes(), word, after.as_bytes()].concat().into())
+}
+
 /// The name that a library's head gives it, and the code behind the head.
 fn read_head(text: &[u8]) -> Result<(String, &[u8]), ReplyError> {
     if !text.starts_with(b"#!") {
@@ -184,8 +189,7 @@ fn read_head(text: &[u8]) -> Result<(String, &[u8]), ReplyError> {
     for option in options {
         let found = option.get(..5).filter(|start| start.eq_ignore_ascii_case(b"name="));
         if found.is_none() {
-            let option = String::from_utf8_lossy(option);
-            return Err(said(&format!("ERR Invalid metadata value given: {option}")));
+            return Err(repeated("ERR Invalid metadata value given: ", option, ""));
         }
         if name.replace(&option[5..]).is_some() {
             return Err(ReplyError::Fixed(
@@ -198,8 +202,7 @@ fn read_head(text: &[u8]) -> Result<(String, &[u8]), ReplyError> {
         return Err(ReplyError::Fixed(BAD_NAME));
     }
     if !engine[2..].eq_ignore_ascii_case(b"lua") {
-        let engine = String::from_utf8_lossy(&engine[2..]);
-        return Err(said(&format!("ERR Engine '{engine}' not found")));
+        return Err(repeated("ERR Engine '", &engine[2..], "' not found"));
     }
     Ok((String::from_utf8_lossy(name).into_owned(), code))
 }
@@ -294,7 +297,7 @@ impl Engine {
         let staged = Staged { name, library: Library { code: text.into(), functions } };
         if let Some(failure) = failure {
             machine.forget(staged.slots());
-            return Err(said(&format!("ERR Error registering functions: {}", failure.text)));
+            return Err(repeated("ERR Error registering functions: ", &failure.text, ""));
         }
         if staged.library.functions.is_empty() {
             return Err(ReplyError::Fixed("ERR No functions registered"));
@@ -315,8 +318,7 @@ fn function_load(cx: &mut EngineCx<'_>) -> CmdResult {
     let mut replaces = false;
     while cx.args.left() > 1 {
         if !cx.args.accept("REPLACE") {
-            let option = String::from_utf8_lossy(cx.args.bytes()?);
-            return Err(said(&format!("ERR Unknown option given: {option}")));
+            return Err(repeated("ERR Unknown option given: ", cx.args.bytes()?, ""));
         }
         replaces = true;
     }
@@ -461,8 +463,7 @@ fn function_list(cx: &mut EngineCx<'_>) -> CmdResult {
             let missing = ReplyError::Fixed("ERR library name argument was not given");
             pattern = Some(cx.args.bytes().map_err(|_| missing)?);
         } else {
-            let word = String::from_utf8_lossy(cx.args.bytes()?);
-            return Err(said(&format!("ERR Unknown argument {word}")));
+            return Err(repeated("ERR Unknown argument ", cx.args.bytes()?, ""));
         }
     }
     let functions = &cx.engine.scripts.functions;

@@ -13,11 +13,12 @@ use crate::protocol::reply::Reply;
 
 use super::convert::{Encoder, Fields};
 use super::fiber::{Event, Input, suspend};
+use super::frames::PRELUDE_NAME;
 use super::native;
 use super::raw::Names;
 use super::runner::{Ended, Fault, Runner};
 use super::shared::{Failure, Shared};
-use super::thrown::{PRELUDE_NAME, Thrown};
+use super::thrown::Thrown;
 
 const PRELUDE: &str = include_str!("prelude.lua");
 
@@ -145,7 +146,7 @@ impl Machine {
     /// Compiles code; the slot that it is kept in, or what is wrong with it.
     pub(super) fn compile(&self, code: &[u8]) -> Result<usize, Box<[u8]>> {
         let name = self.purpose.chunk_name();
-        let function = native::compile(&self.lua, code, name, &self.environment)?;
+        let function = native::compile(&self.lua, code, name.as_bytes(), &self.environment)?;
         let slot = self.new_slot();
         let kept = self.code.raw_set(slot, function);
         kept.map_err(|error| error.to_string().into_bytes())?;
@@ -221,7 +222,7 @@ impl Machine {
             Err(error) => Err(error),
         };
         if let Err(error) = result {
-            let text = format!("ERR {}", Thrown::of(&error));
+            let text = [b"ERR ", Thrown::of(&error).bytes()].concat();
             self.shared.failure.replace(Some(Failure { text, ..Failure::default() }));
         }
         if self.lua.used_memory() > SCRIPT_MEMORY_MAX / 4 {
@@ -273,7 +274,7 @@ impl Machine {
                 Fault::Memory => "ERR not enough memory",
                 Fault::Told | Fault::Handler => "ERR error in error handling",
             };
-            *failure = Some(Failure { text: text.to_owned(), ..Failure::default() });
+            *failure = Some(Failure { text: text.into(), ..Failure::default() });
         }
     }
 }

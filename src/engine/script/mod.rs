@@ -18,6 +18,7 @@ mod bridge;
 mod convert;
 mod fiber;
 mod flags;
+mod frames;
 mod library;
 mod machine;
 mod native;

@@ -8,14 +8,16 @@ use sha1::{Digest, Sha1};
 
 use crate::base::limits::SCRIPT_MEMORY_MAX;
 use crate::engine::REDIS_VERSION;
+use crate::engine::dispatch::until_zero;
 
 use super::convert::{Decoder, Fields};
 use super::fiber::Event;
 use super::flags::ScriptFlags;
+use super::frames::{position, script_frame};
 use super::library::{bits, json, msgpack, packed};
 use super::raw::{self, Names};
 use super::shared::{Failure, Registration, Shared};
-use super::thrown::{Thrown, bad_argument, fail, position, script_frame};
+use super::thrown::{Thrown, bad_argument, fail};
 use super::{bridge, random::Random};
 
 /// The environment of scripts in Lua's registry.
@@ -62,13 +64,15 @@ fn add_errors(
             let Value::Error(error) = &value else { return Ok(value) };
             match Thrown::of(error) {
                 Thrown::Text(text) => lua.create_string(&*text).map(Value::String),
-                Thrown::Reply(text) => {
+                fatal @ Thrown::Fatal(_) => fatal.raise(),
+                said => {
                     let table = lua.create_table()?;
-                    table.raw_set(&names.err, &*text)?;
-                    table.raw_set(&names.counted, true)?;
+                    table.raw_set(&names.err, lua.create_string(said.bytes())?)?;
+                    if matches!(said, Thrown::Counted(_)) {
+                        table.raw_set(&names.counted, true)?;
+                    }
                     Ok(Value::Table(table))
                 }
-                fatal @ Thrown::Fatal(_) => fatal.raise(),
             }
         })?,
     )?;
@@ -80,12 +84,12 @@ fn add_errors(
     )?;
     table.raw_set(
         "position",
-        lua.create_function(|lua, level: usize| Ok(position(lua, level.min(20))))?,
+        lua.create_function(|lua, level: u8| lua.create_string(position(lua, level.into())))?,
     )?;
     table.raw_set(
         "fail",
         lua.create_function(|_, text: mlua::String| -> mlua::Result<()> {
-            Thrown::Reply(text.to_string_lossy().into()).raise()
+            Thrown::reply(text.as_bytes()).raise()
         })?,
     )?;
     let (shared, names) = (Rc::clone(shared), Rc::clone(fields));
@@ -93,7 +97,7 @@ fn add_errors(
         "blame",
         lua.create_function(move |lua, value: Value| {
             let (text, is_counted) = describe(&value, &names)?;
-            let place = script_frame(lua, 1).map(|(source, _, line)| (source, line));
+            let place = script_frame(lua, 1);
             shared.failure.replace(Some(Failure { text, place, is_counted }));
             Ok(())
         })?,
@@ -101,26 +105,27 @@ fn add_errors(
 }
 
 /// The error reply that an uncaught error becomes, and whether it has been counted.
-fn describe(value: &Value, fields: &Fields) -> mlua::Result<(String, bool)> {
+fn describe(value: &Value, fields: &Fields) -> mlua::Result<(Vec<u8>, bool)> {
+    let said = |text: &[u8]| ([b"ERR ", text].concat(), false);
     Ok(match value {
         Value::Table(table) => {
             let is_counted = matches!(table.raw_get(&fields.counted)?, Value::Boolean(true));
             match table.raw_get::<Value>(&fields.err)? {
-                Value::String(text) => (text.to_string_lossy(), is_counted),
-                _ => ("ERR unknown error".to_owned(), is_counted),
+                Value::String(text) => (text.as_bytes().to_vec(), is_counted),
+                _ => (b"ERR unknown error".to_vec(), is_counted),
             }
         }
         Value::Error(error) => match Thrown::of(error) {
-            Thrown::Reply(text) => (text.into(), true),
-            Thrown::Text(text) => (format!("ERR {text}"), false),
-            Thrown::Fatal(text) => (format!("ERR {text}"), false),
+            Thrown::Counted(text) => (text.into(), true),
+            Thrown::Reply(text) => (text.into(), false),
+            other => said(other.bytes()),
         },
-        Value::String(text) => (format!("ERR {}", text.to_string_lossy()), false),
-        Value::Nil => ("ERR nil".to_owned(), false),
-        Value::Boolean(yes) => (format!("ERR {yes}"), false),
-        Value::Integer(number) => (format!("ERR {number}"), false),
-        Value::Number(number) => (format!("ERR {number}"), false),
-        other => (format!("ERR {}", other.type_name()), false),
+        Value::String(text) => said(&text.as_bytes()),
+        Value::Nil => said(b"nil"),
+        Value::Boolean(yes) => said(yes.to_string().as_bytes()),
+        Value::Integer(number) => said(number.to_string().as_bytes()),
+        Value::Number(number) => said(number.to_string().as_bytes()),
+        other => said(other.type_name().as_bytes()),
     })
 }
 
@@ -128,18 +133,18 @@ fn describe(value: &Value, fields: &Fields) -> mlua::Result<(String, bool)> {
 pub(super) fn compile(
     lua: &Lua,
     code: &[u8],
-    name: &str,
+    name: &[u8],
     environment: &Table,
 ) -> Result<Function, Box<[u8]>> {
     if code.first() == Some(&0x1b) {
-        let shown = name.trim_start_matches(['@', '=']);
-        return Err(format!("{shown}:1: unexpected symbol near 'char(27)'").into_bytes().into());
+        let shown = name.strip_prefix(b"@").or(name.strip_prefix(b"=")).unwrap_or(name);
+        return Err([shown, b":1: unexpected symbol near 'char(27)'"].concat().into());
     }
     match raw::compile(lua, code, name, environment) {
         Ok(Value::Function(function)) => Ok(function),
         Ok(Value::String(text)) => Err(text.as_bytes().as_ref().into()),
         Ok(_) => Err(b"no function".as_slice().into()),
-        Err(error) => Err(Thrown::of(&error).to_string().into_bytes().into()),
+        Err(error) => Err(Thrown::of(&error).bytes().into()),
     }
 }
 
@@ -147,8 +152,8 @@ fn add_code(lua: &Lua, table: &Table) -> mlua::Result<()> {
     table.raw_set(
         "compile",
         lua.create_function(|lua, (code, name): (mlua::String, mlua::String)| {
-            let name = name.to_string_lossy();
-            let name = name.split('\0').next().unwrap_or_default();
+            let name = name.as_bytes();
+            let name = until_zero(&name);
             // Lua may free a chunk's name while it still needs it, unless somebody holds it.
             let held = lua.create_string(name)?;
             let environment: Table = lua.named_registry_value(ENVIRONMENT)?;
@@ -220,13 +225,11 @@ fn redis(
     let inquired = Rc::clone(shared);
     let verdict = lua.create_function(move |_, ()| {
         if let Some(refusal) = inquired.refusal() {
-            return Thrown::Reply(refusal.text().into()).raise();
+            return Thrown::reply(refusal.text()).raise();
         }
         match inquired.verdict.get() {
             Some(verdict) => Ok(verdict),
-            None => {
-                Thrown::Reply("ERR Invalid command passed to redis.acl_check_cmd()".into()).raise()
-            }
+            None => Thrown::reply("ERR Invalid command passed to redis.acl_check_cmd()").raise(),
         }
     })?;
     table.raw_set(
@@ -293,7 +296,7 @@ fn answer(
     lua.create_function(move |lua, ()| {
         if let Some(refusal) = shared.refusal() {
             if raises {
-                return Thrown::Reply(refusal.text().into()).raise();
+                return Thrown::reply(refusal.text()).raise();
             }
             let table = lua.create_table()?;
             table.raw_set(&fields.err, refusal.text())?;
@@ -308,8 +311,7 @@ fn answer(
             &joined
         };
         if raises && bytes.first() == Some(&b'-') {
-            let text = String::from_utf8_lossy(&bytes[1..]);
-            return Thrown::Reply(text.trim_end().into()).raise();
+            return Thrown::Counted(bytes[1..].trim_ascii_end().into()).raise();
         }
         unlimited(lua, || Decoder { lua, fields: &fields, bytes, at: 0 }.value())
     })
@@ -333,7 +335,7 @@ fn register(lua: &Lua, shared: &Rc<Shared>, code: &Table) -> mlua::Result<Functi
     let slots = Cell::new(0_usize);
     lua.create_function(
         move |_, (name, callback, names, text): (mlua::String, Function, Value, Value)| {
-            let error = |text: &str| Thrown::Reply(text.into()).raise();
+            let error = |text: &str| Thrown::reply(text).raise();
             if !shared.is_loading.get() {
                 return error(
                     "ERR redis.register_function can only be called on FUNCTION LOAD command",

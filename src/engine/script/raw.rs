@@ -62,7 +62,7 @@ pub(super) unsafe fn push_text(state: *mut ffi::lua_State, text: &[u8]) {
 pub(super) fn compile(
     lua: &Lua,
     code: &[u8],
-    name: &str,
+    name: &[u8],
     environment: &Table,
 ) -> mlua::Result<Value> {
     let name = CString::new(name).unwrap_or_default();

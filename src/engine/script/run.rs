@@ -287,16 +287,16 @@ impl Engine {
             return Flow::Replied;
         };
         if !failure.is_counted {
-            self.stats.count_error(&ReplyError::Text(failure.text.as_str().into()).code());
+            self.stats.count_error(&ReplyError::Bytes(failure.text.as_slice().into()).code());
         }
         if said.is_empty() {
-            let text = match &failure.place {
-                Some((source, line)) => {
-                    format!("{} script: {}, on {source}:{line}.", failure.text, running.name)
-                }
-                None => failure.text,
-            };
-            Reply::new(output, dialect).error(&ReplyError::Text(text.into()));
+            let mut text = failure.text;
+            if let Some((source, line)) = &failure.place {
+                text.extend_from_slice(format!(" script: {}, on ", running.name).as_bytes());
+                text.extend_from_slice(source);
+                text.extend_from_slice(format!(":{line}.").as_bytes());
+            }
+            Reply::new(output, dialect).error(&ReplyError::Bytes(text.into()));
         } else {
             output.append(&mut said);
         }

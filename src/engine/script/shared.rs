@@ -106,9 +106,9 @@ impl Refusal {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Failure {
     /// The error reply without the leading `-`.
-    pub text: String,
+    pub text: Vec<u8>,
     /// Source and line.
-    pub place: Option<(String, usize)>,
+    pub place: Option<(Vec<u8>, usize)>,
     /// Whether `errorstats` knows it already.
     pub is_counted: bool,
 }

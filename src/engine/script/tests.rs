@@ -66,6 +66,34 @@ fn values_become_replies() {
     ]);
 }
 
+#[test]
+fn errors_keep_their_bytes() {
+    let (mut stage, key) = stage();
+    for (script, expected) in [
+        (&b"error('a\xff')"[..], &b"-ERR user_script:1: a\xff script: "[..]),
+        (b"return redis.error_reply('X \xfe')", b"-X \xfe\r\n"),
+        (b"error({err='MY \xfe'})", b"-MY \xfe script: "),
+        (b"redis.call('set', 'k', 'v', 'k') \xff", b"-ERR Error compiling script"),
+        (b"local t = {} t['\xff']()", b"-ERR user_script:1: attempt to call field '\xff'"),
+        (b"return {pcall(error, '\xff')}", b"*2\r\n$-1\r\n$1\r\n\xff\r\n"),
+        (b"local ok, e = pcall(redis.call, 'x') return e", b"$44\r\nERR Unknown Redis command"),
+        (b"loadstring('error(1)', '=\xff')()", b"-ERR \xff:1: 1 script: "),
+        (
+            b"return struct.pack('\xff', 1)",
+            b"-ERR user_script:1: bad argument #1 to 'pack' (invalid format option '\xff')",
+        ),
+        (b"#!lua flags=\xff\nreturn 1", b"-ERR Unexpected flag in script shebang: \xff\r\n"),
+    ] {
+        let said = stage.send_bytes(key, &[b"eval", script, b"0"]);
+        assert!(
+            said.starts_with(expected),
+            "{} says {}",
+            script.escape_ascii(),
+            said.escape_ascii()
+        );
+    }
+}
+
 /// KEYS and ARGV are tables that scripts get in turn.
 #[test]
 fn nothing_is_left_in_the_arguments_of_the_next_script() {
@@ -484,11 +512,12 @@ fn errors_are_counted_once() {
     eval(&mut stage, key, "return redis.call('incr')");
     eval(&mut stage, key, "return redis.pcall('set', 'k', 'v', 'x')");
     eval(&mut stage, key, "error({err='MY x'})");
+    eval(&mut stage, key, "return redis.sha1hex()");
     let stats = stage.ask(key, "info commandstats errorstats");
-    assert!(stats.contains("errorstat_ERR:count=2 ") && stats.contains("errorstat_MY:count=1"));
+    assert!(stats.contains("errorstat_ERR:count=3 ") && stats.contains("errorstat_MY:count=1"));
     assert!(stats.contains("cmdstat_incr:calls=0,usec=0,usec_per_call=0.00,rejected_calls=1"));
-    assert!(stats.contains("cmdstat_set:calls=1,") && stats.contains("cmdstat_eval:calls=3,"));
-    assert!(stats.contains("failed_calls=3"), "{stats}");
+    assert!(stats.contains("cmdstat_set:calls=1,") && stats.contains("cmdstat_eval:calls=4,"));
+    assert!(stats.contains("failed_calls=4"), "{stats}");
 }
 
 #[test]

@@ -5,21 +5,44 @@
 
 use mlua::{Lua, Value};
 
+use super::frames::position;
+
 /// What a Rust function raises in a script.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum Thrown {
-    /// The error reply of a command or of a function of `redis`, without the leading `-`.
-    #[error("{0}")]
-    Reply(Box<str>),
+    /// The error of a function of `redis`.
+    #[error("{}", String::from_utf8_lossy(.0))]
+    Reply(Box<[u8]>),
+    /// The error reply of a command, which has been counted.
+    #[error("{}", String::from_utf8_lossy(.0))]
+    Counted(Box<[u8]>),
     /// Anything else, with its position.
-    #[error("{0}")]
-    Text(Box<str>),
+    #[error("{}", String::from_utf8_lossy(.0))]
+    Text(Box<[u8]>),
     /// The script is to end. Nobody may catch it.
     #[error("{0}")]
     Fatal(&'static str),
 }
 
 impl Thrown {
+    /// An error reply.
+    pub(super) fn reply(text: impl AsRef<[u8]>) -> Self {
+        Self::Reply(text.as_ref().into())
+    }
+
+    /// An error of another kind.
+    pub(super) fn text(text: impl AsRef<[u8]>) -> Self {
+        Self::Text(text.as_ref().into())
+    }
+
+    /// What it says.
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Reply(text) | Self::Counted(text) | Self::Text(text) => text,
+            Self::Fatal(text) => text.as_bytes(),
+        }
+    }
+
     /// As Lua's host raises it.
     pub(super) fn raise<T>(self) -> mlua::Result<T> {
         Err(mlua::Error::external(self))
@@ -31,24 +54,30 @@ impl Thrown {
             mlua::Error::CallbackError { cause, .. } => Self::of(cause),
             mlua::Error::ExternalError(inner) => match inner.downcast_ref::<Self>() {
                 Some(thrown) => thrown.clone(),
-                None => Self::Text(inner.to_string().into()),
+                None => Self::text(inner.to_string()),
             },
-            mlua::Error::MemoryError(_) => Self::Text("not enough memory".into()),
-            mlua::Error::StackError => Self::Text("stack overflow".into()),
-            mlua::Error::RuntimeError(text) => Self::Text(text.as_str().into()),
-            other => Self::Text(other.to_string().into()),
+            mlua::Error::MemoryError(_) => Self::text("not enough memory"),
+            mlua::Error::StackError => Self::text("stack overflow"),
+            mlua::Error::RuntimeError(text) => Self::text(text),
+            other => Self::text(other.to_string()),
         }
     }
 }
 
 /// Raises `text` behind the position of the script that called the running function.
-pub(super) fn fail<T>(lua: &Lua, text: &str) -> mlua::Result<T> {
-    Thrown::Text(format!("{}{text}", position(lua, 1)).into()).raise()
+pub(super) fn fail<T>(lua: &Lua, text: impl AsRef<[u8]>) -> mlua::Result<T> {
+    Thrown::text([&*position(lua, 1), text.as_ref()].concat()).raise()
 }
 
 /// Complains about an argument of the running function.
-pub(super) fn bad_argument<T>(lua: &Lua, at: usize, name: &str, why: &str) -> mlua::Result<T> {
-    fail(lua, &format!("bad argument #{at} to '{name}' ({why})"))
+pub(super) fn bad_argument<T>(
+    lua: &Lua,
+    at: usize,
+    name: &str,
+    why: impl AsRef<[u8]>,
+) -> mlua::Result<T> {
+    let start = format!("bad argument #{at} to '{name}' (");
+    fail(lua, [start.as_bytes(), why.as_ref(), b")"].concat())
 }
 
 /// The name of a value's type as errors tell it.
@@ -63,57 +92,4 @@ pub(super) fn type_name(value: &Value) -> &'static str {
         Value::Thread(_) => "thread",
         _ => "userdata",
     }
-}
-
-/// Frames that are looked at for one that belongs to a script.
-const FRAMES_MAX: usize = 12;
-
-/// The name that the prelude's own code goes by.
-pub(super) const PRELUDE_NAME: &str = "=sandbox";
-
-/// Where the innermost script's function stands: its source and line.
-pub(super) fn script_frame(lua: &Lua, from: usize) -> Option<(String, String, usize)> {
-    for level in from..from + FRAMES_MAX {
-        let found = lua.inspect_stack(level, |frame| {
-            let source = frame.source();
-            let name = source.source.as_deref().unwrap_or_default();
-            let is_scripts = matches!(source.what, "Lua" | "main") && name != PRELUDE_NAME;
-            is_scripts.then(|| {
-                let short = source.short_src.as_deref().unwrap_or_default();
-                (name.to_owned(), short.to_owned(), frame.current_line().unwrap_or(0))
-            })
-        })?;
-        if found.is_some() {
-            return found;
-        }
-    }
-    None
-}
-
-/// `user_script:1: `, as errors of Lua begin: where the function at `level` stands that called the
-/// failing one. A function of the prelude and the one of C in front of it count as the failing one.
-pub(super) fn position(lua: &Lua, level: usize) -> String {
-    let mut is_preludes = false;
-    for level in level..level + FRAMES_MAX {
-        let found = lua.inspect_stack(level, |frame| {
-            let source = frame.source();
-            let name = source.source.as_deref().unwrap_or_default();
-            if name == PRELUDE_NAME {
-                is_preludes = true;
-                return None;
-            }
-            if std::mem::take(&mut is_preludes) && source.what == "C" {
-                return None;
-            }
-            let short = source.short_src.as_deref().unwrap_or_default();
-            let line = frame.current_line().filter(|_| source.what != "C");
-            Some(line.map_or_else(String::new, |line| format!("{short}:{line}: ")))
-        });
-        match found {
-            Some(Some(position)) => return position,
-            Some(None) => {}
-            None => break,
-        }
-    }
-    String::new()
 }

@@ -54,7 +54,7 @@ fn signed(bits: u32) -> i32 {
 fn bits(lua: &Lua, value: Value, at: usize, name: &str) -> mlua::Result<u32> {
     let found = type_name(&value);
     let Some(number) = lua.coerce_number(value)? else {
-        return bad_argument(lua, at, name, &format!("number expected, got {found}"));
+        return bad_argument(lua, at, name, format!("number expected, got {found}"));
     };
     let low = (number + SHIFTER).to_bits() & 0xffff_ffff;
     Ok(u32::try_from(low).unwrap_or(0))

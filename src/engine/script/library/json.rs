@@ -207,7 +207,7 @@ fn set_number(
     }
     let found = type_name(&value);
     let Some(number) = lua.coerce_number(value)? else {
-        return bad_argument(lua, at, name, &format!("number expected, got {found}"));
+        return bad_argument(lua, at, name, format!("number expected, got {found}"));
     };
     let number = crate::engine::script::shared::truncated(number);
     match i32::try_from(number) {
@@ -226,7 +226,7 @@ fn switch(lua: &Lua, name: &str, value: &Value) -> mlua::Result<bool> {
         Value::String(text) if *text.as_bytes() == *b"on" => Ok(true),
         Value::String(text) if *text.as_bytes() == *b"off" => Ok(false),
         Value::String(text) => {
-            let why = format!("invalid option '{}'", text.to_string_lossy());
+            let why = [b"invalid option '", text.as_bytes().as_ref(), b"'"].concat();
             bad_argument(lua, 1, name, &why)
         }
         other => {
@@ -264,7 +264,7 @@ impl Encoder<'_> {
     }
 
     fn refuse<T>(&self, value: &Value, why: &str) -> mlua::Result<T> {
-        fail(self.lua, &format!("Cannot serialise {}: {why}", type_name(value)))
+        fail(self.lua, format!("Cannot serialise {}: {why}", type_name(value)))
     }
 
     fn number(&mut self, number: f64) -> mlua::Result<()> {
@@ -316,7 +316,7 @@ impl Encoder<'_> {
     fn table(&mut self, table: &Table, depth: usize) -> mlua::Result<()> {
         let allowed = usize::try_from(self.settings.encode_depth).unwrap_or(0).min(DEPTH_MAX);
         if depth > allowed {
-            return fail(self.lua, &format!("Cannot serialise, excessive nesting ({depth})"));
+            return fail(self.lua, format!("Cannot serialise, excessive nesting ({depth})"));
         }
         let length = self.array_length(table)?;
         let is_marked =

@@ -74,10 +74,7 @@ impl<'a> Format<'a> {
         let width = self.number(4)?;
         if width == 0 || width > INTEGER_BYTES_MAX {
             let most = INTEGER_BYTES_MAX;
-            return fail(
-                self.lua,
-                &format!("integral size {width} is larger than limit of {most}"),
-            );
+            return fail(self.lua, format!("integral size {width} is larger than limit of {most}"));
         }
         Ok(Item::Integer { width, is_signed })
     }
@@ -120,7 +117,7 @@ impl<'a> Format<'a> {
                 b'c' => Item::Bytes(self.number(1)?),
                 b'x' => Item::Padding,
                 other => {
-                    let why = format!("invalid format option '{}'", char::from(*other));
+                    let why = [b"invalid format option '", &[*other][..], b"'"].concat();
                     return bad_argument(self.lua, 1, self.name, &why);
                 }
             };
@@ -201,7 +198,7 @@ fn number(lua: &Lua, value: Value, at: usize) -> mlua::Result<f64> {
     let found = type_name(&value);
     match lua.coerce_number(value)? {
         Some(number) => Ok(number),
-        None => bad_argument(lua, at, "pack", &format!("number expected, got {found}")),
+        None => bad_argument(lua, at, "pack", format!("number expected, got {found}")),
     }
 }
 
@@ -209,7 +206,7 @@ fn text(lua: &Lua, value: Value, at: usize) -> mlua::Result<mlua::String> {
     let found = type_name(&value);
     match lua.coerce_string(value)? {
         Some(text) => Ok(text),
-        None => bad_argument(lua, at, "pack", &format!("string expected, got {found}")),
+        None => bad_argument(lua, at, "pack", format!("string expected, got {found}")),
     }
 }
 
