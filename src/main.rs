@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use ochre::server::allocator::CountingAllocator;
-use ochre::server::aof::check;
+use ochre::server::aof::{check, past};
 use ochre::server::cli::{self, Outcome, Started};
 
 #[global_allocator]
@@ -38,9 +38,18 @@ fn check_words() -> Option<Vec<String>> {
     (words.next()? == "check-aof").then(|| words.collect())
 }
 
+/// The words for the tool that goes back to a moment of a log, when the first one asks for it.
+fn past_words() -> Option<Vec<String>> {
+    let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).skip(1);
+    (words.next()? == "restore-aof").then(|| words.collect())
+}
+
 fn main() -> ExitCode {
     if let Some(words) = check_words() {
         return check::run(&words, &mut std::io::stdin().lock(), &mut std::io::stdout());
+    }
+    if let Some(words) = past_words() {
+        return past::run(&words, &mut std::io::stdout());
     }
     let started = Started {
         arguments: std::env::args_os().collect::<Vec<OsString>>(),

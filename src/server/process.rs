@@ -125,6 +125,8 @@ pub(super) fn ignore_broken_pipes() {
     unsafe {
         libc::signal(libc::SIGPIPE, libc::SIG_IGN);
         libc::signal(libc::SIGHUP, libc::SIG_IGN);
+        // A file that may not grow any more is a failed write like any other.
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
     }
 }
 

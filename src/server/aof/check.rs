@@ -28,16 +28,22 @@ enum Aim {
 }
 
 /// What a file is like.
-#[derive(Debug)]
-struct Findings {
+#[derive(Debug, Default)]
+pub(super) struct Findings {
     size: u64,
     /// Up to here everything is whole.
-    whole: u64,
+    pub(super) whole: u64,
     /// Lines up to there, counted from 1.
     line: u64,
-    problem: Option<String>,
+    pub(super) problem: Option<String>,
     /// Where the first note of a later second stands.
-    later: Option<u64>,
+    pub(super) later: Option<u64>,
+    /// The second in which the snapshot at the front was made.
+    pub(super) made: Option<i64>,
+    /// The last second that is noted up to there.
+    pub(super) stamp: Option<i64>,
+    /// Commands up to there.
+    pub(super) commands: u64,
 }
 
 /// Runs the tool with the words behind its name; what it says goes to `out`, answers come from
@@ -73,7 +79,7 @@ fn run_for(words: &[String], answers: &mut dyn BufRead, out: &mut dyn Write) -> 
 }
 
 /// The manifest in a file, if it is one.
-fn manifest_of(path: &Path) -> Result<Option<Manifest>, String> {
+pub(super) fn manifest_of(path: &Path) -> Result<Option<Manifest>, String> {
     let mut file = File::open(path).map_err(|error| {
         format!("Cannot open file {}: {}, aborting...\n", path.display(), reason(&error))
     })?;
@@ -221,19 +227,19 @@ fn truncate(path: &Path, size: u64) -> Result<(), String> {
 
 /// Reads a file to its end, to what is wrong with it, or to the first note of a second behind
 /// `limit`.
-fn examine(path: &Path, limit: Option<i64>) -> io::Result<Findings> {
+pub(super) fn examine(path: &Path, limit: Option<i64>) -> io::Result<Findings> {
     let mut file = File::open(path)?;
     let size = file.metadata()?.len();
-    let start = match preamble_len(&mut file, size)? {
-        Ok(len) => len,
+    let (start, made) = match preamble(&mut file, size)? {
+        Ok(found) => found,
         Err(problem) => {
             let problem = Some(format!("RDB preamble of AOF file is not sane: {problem}"));
-            return Ok(Findings { size, whole: 0, line: 1, problem, later: None });
+            return Ok(Findings { size, line: 1, problem, ..Findings::default() });
         }
     };
     file.seek(SeekFrom::Start(start))?;
     let mut reader = Reader::new(file, start, u64::MAX);
-    let mut found = Findings { size, whole: start, line: 1, problem: None, later: None };
+    let mut found = Findings { size, whole: start, line: 1, made, ..Findings::default() };
     let (mut line, mut is_open) = (1, false);
     loop {
         match reader.next_item() {
@@ -243,10 +249,12 @@ fn examine(path: &Path, limit: Option<i64>) -> io::Result<Findings> {
                     found.later = Some(reader.began());
                     return Ok(found);
                 }
+                found.stamp = moment.or(found.stamp);
                 line += 1;
             }
             Ok(Some(Item::Request)) => {
                 line += 1 + 2 * reader.words().len() as u64;
+                found.commands += 1;
                 let name = reader.words().next().unwrap_or_default();
                 let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
                 if is(b"MULTI") && is_open || is(b"EXEC") && !is_open {
@@ -283,12 +291,19 @@ fn starts_with_snapshot(path: &Path) -> bool {
     read.is_ok() && (magic == b"REDIS" || magic == b"VALKE")
 }
 
-/// Bytes of the snapshot at the front of a file, 0 without one; or what is wrong with it.
-fn preamble_len(file: &mut File, size: u64) -> io::Result<Result<u64, String>> {
+/// Bytes of the snapshot at the front of a file, 0 without one, and the second in which it was made;
+/// or what is wrong with it.
+fn preamble(file: &mut File, size: u64) -> io::Result<Result<(u64, Option<i64>), String>> {
     use crate::persistence::rdb;
 
-    struct Nobody;
-    impl rdb::Sink for Nobody {
+    struct Time(Option<i64>);
+    impl rdb::Sink for Time {
+        fn aux(&mut self, name: &[u8], value: &[u8]) -> Result<(), String> {
+            if name == b"ctime" {
+                self.0 = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+            }
+            Ok(())
+        }
         fn library(&mut self, _: &[u8]) -> Result<(), String> {
             Ok(())
         }
@@ -301,7 +316,7 @@ fn preamble_len(file: &mut File, size: u64) -> io::Result<Result<u64, String>> {
     file.take(5).read_to_end(&mut magic)?;
     file.seek(SeekFrom::Start(0))?;
     if magic != b"REDIS" && magic != b"VALKE" {
-        return Ok(Ok(0));
+        return Ok(Ok((0, None)));
     }
     let limits = limits_of(&EncodingLimits::default());
     let options = rdb::LoadOptions {
@@ -312,8 +327,9 @@ fn preamble_len(file: &mut File, size: u64) -> io::Result<Result<u64, String>> {
     };
     let mut maker = Keyspace::new(1, 0).maker();
     let mut input = io::BufReader::new(file);
-    let loaded = rdb::load(&mut input, &options, maker.epochs(), &mut Nobody);
-    Ok(loaded.map(|loaded| loaded.bytes).map_err(|error| error.to_string()))
+    let mut time = Time(None);
+    let loaded = rdb::load(&mut input, &options, maker.epochs(), &mut time);
+    Ok(loaded.map(|loaded| (loaded.bytes, time.0)).map_err(|error| error.to_string()))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 
 pub mod check;
 mod folder;
+pub mod past;
 mod rewriter;
 pub(super) mod startup;
 mod syncer;
