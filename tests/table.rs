@@ -10,7 +10,7 @@ use ochre::config::{Config, Field};
 use ochre::engine::append::files::{BaseJob, BaseReport, LogFigures, LogFiles, LogPart, LogTurn};
 use ochre::engine::away::LongRead;
 use ochre::engine::client::{ClientKey, Origin};
-use ochre::engine::outside::{AllocatorFigures, Outside, ProcessFigures};
+use ochre::engine::outside::{AllocatorFigures, FreeingFigures, Outside, ProcessFigures};
 use ochre::engine::persist::disk::{Disk, Feed, LoadJob, SaveJob, SaveOutcome};
 use ochre::engine::registry::{Row, Run};
 use ochre::engine::{Engine, Setup};
@@ -82,8 +82,11 @@ impl Outside for Nowhere {
         Ok(())
     }
     fn free(&mut self, _: Vec<Garbage>) {}
-    fn freeing(&self) -> (usize, usize) {
-        (0, 0)
+    fn freeing(&self) -> FreeingFigures {
+        FreeingFigures::default()
+    }
+    fn connection_bytes(&self) -> usize {
+        0
     }
     fn sleep_us(&mut self, _: u64) {}
     fn ticks(&self) -> u64 {

@@ -26,6 +26,11 @@ impl Blob {
     pub fn capacity(&self) -> usize {
         self.0.capacity()
     }
+
+    /// How many hold them, this one included.
+    pub fn holders(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
 }
 
 impl std::ops::Deref for Blob {

@@ -31,6 +31,10 @@ use super::gates::Verdict;
 use super::registry::RowIndex;
 use super::transaction::Queued;
 use super::{Effect, Engine};
+use crate::structures::size_class::btree_bytes;
+
+/// Bytes of a key that is waited for, about.
+const KEY_BYTES: usize = 24;
 
 /// Everybody who waits.
 #[derive(Debug, Default)]
@@ -114,6 +118,16 @@ impl Blocked {
     /// How many have a deadline.
     pub(super) fn deadline_count(&self) -> usize {
         self.deadlines.len()
+    }
+
+    /// Bytes of memory taken, what clients keep excepted, about. O(databases).
+    pub(super) fn memory_bytes(&self) -> usize {
+        let keys: usize = self.lines.values().map(BTreeMap::len).sum();
+        // A tree of one waiter has a whole node.
+        let waiters = btree_bytes(1, size_of::<(u64, Waiter)>());
+        btree_bytes(keys, size_of::<(Box<[u8]>, Line)>())
+            + keys * (waiters + KEY_BYTES)
+            + btree_bytes(self.deadlines.len() + self.alarms.len(), size_of::<(u64, ClientKey)>())
     }
 
     /// Keys that are waited for, and those of them whose loss is heeded. O(keys).

@@ -8,6 +8,7 @@
 use crate::base::time::{MonotonicMicros, UnixMillis};
 use crate::keyspace::DbIndex;
 use crate::protocol::reply::{Dialect, Output};
+use crate::structures::size_class::size_class;
 
 use super::away::Away;
 use super::blocked::Waiting;
@@ -195,6 +196,18 @@ impl Client {
             + self.away.as_ref().map_or(0, |away| away.memory_bytes())
             + self.subscriptions.as_ref().map_or(0, |subscriptions| subscriptions.memory_bytes())
             + self.tracking.as_ref().map_or(0, |tracking| tracking.memory_bytes())
+    }
+
+    /// Bytes of memory that would be free without it. Differs from [`Client::memory_bytes`], which
+    /// limits and CLIENT LIST go by, in large values that it is about to be sent: those are held
+    /// by reference, and the one value that a thousand clients ask for is there once.
+    pub(super) fn own_bytes(&self) -> usize {
+        self.memory_bytes() - self.output.memory_bytes() + self.output.own_bytes()
+            - size_of::<Self>()
+            + size_class(size_of::<Self>())
+            + size_class(self.origin.addr.capacity())
+            + size_class(self.origin.laddr.capacity())
+            + size_of::<Option<Box<Self>>>()
     }
 
     /// Bytes waiting to be sent.

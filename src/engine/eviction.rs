@@ -54,14 +54,13 @@ impl Engine {
         self.note_delay(Delay::EvictionCycle, nanos);
     }
 
-    /// Bytes beyond `maxmemory`. What snapshots hold back does not count: removing keys would not
-    /// give it back.
+    /// Bytes beyond `maxmemory`.
     fn memory_excess(&self) -> usize {
         let limit = usize::try_from(self.config.maxmemory.0).unwrap_or(usize::MAX);
         if limit == 0 {
             return 0;
         }
-        let used = self.outside.memory_used().saturating_sub(self.keyspace.held_bytes());
+        let used = self.outside.memory_used().saturating_sub(self.uncounted_bytes());
         used.saturating_sub(limit)
     }
 

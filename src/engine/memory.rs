@@ -8,9 +8,9 @@ use crate::keyspace::DbIndex;
 use crate::protocol::error::ReplyError;
 
 use super::Engine;
-use super::client::Client;
 use super::context::EngineCx;
 use super::outside::{AllocatorFigures, ProcessFigures};
+use super::overheads::Overheads;
 use super::registry::EngineRun::{self, Container, Engine as Run, Help};
 
 /// Commands of this file.
@@ -83,25 +83,25 @@ const SAMPLES: usize = 5;
 
 /// Memory below which nothing can be said about how it is used. Bytes.
 const TELLING_BYTES: usize = 5 * 1024 * 1024;
+/// Waste that is worth a word. Bytes.
+const WASTE_BYTES: usize = 10 * 1024 * 1024;
+/// What a client may take on the average. Bytes.
+const CLIENT_BYTES: usize = 200 * 1024;
+/// Cached scripts beyond which something is wrong with how they are made.
+const SCRIPTS_MANY: usize = 1000;
 
-/// Bytes by what they are for.
+/// How much is used, and what for.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct MemoryFigures {
     /// Handed out by the allocator.
     pub used: usize,
     /// The most that ever was.
     pub peak: usize,
-    /// Used when everything was set up.
-    pub startup: usize,
-    /// Clients and their buffers.
-    pub clients: usize,
-    /// Tables and wheels by which keys and deadlines are found.
-    pub tables: usize,
-    /// Dead, but needed by a snapshot or not yet freed.
-    pub held: usize,
-    /// Used for anything but the data.
+    /// Used for anything but the data, by kind.
+    pub overheads: Overheads,
+    /// The sum of those.
     pub overhead: usize,
-    /// Used for keys and values.
+    /// Used for keys and values: what no overhead accounts for.
     pub dataset: usize,
     /// Kept by the process.
     pub process: ProcessFigures,
@@ -112,7 +112,7 @@ pub(super) struct MemoryFigures {
 impl MemoryFigures {
     /// Share of the data in what was allocated since the start, percent.
     pub(super) fn dataset_percentage(&self) -> f64 {
-        ratio(self.dataset, self.used.saturating_sub(self.startup)) * 100.0
+        ratio(self.dataset, self.used.saturating_sub(self.overheads.startup)) * 100.0
     }
 
     /// Share of the present use in the peak, percent.
@@ -134,26 +134,16 @@ pub(super) fn excess(more: usize, less: usize) -> i64 {
 }
 
 impl Engine {
-    /// Asks everybody who holds memory. O(clients + databases).
+    /// O(clients + databases + commands).
     pub(super) fn memory_figures(&mut self) -> MemoryFigures {
         let used = self.outside.memory_used();
         self.stats.memory_peak = self.stats.memory_peak.max(used);
-        let clients = self.clients.iter().map(|(_, client)| Client::memory_bytes(client)).sum();
-        let databases = (0..self.keyspace.db_count()).map(DbIndex);
-        let tables = databases
-            .map(|db| self.keyspace.table_bytes(db) + self.keyspace.timer_bytes(db))
-            .sum::<usize>();
-        let startup = self.identity.memory_at_start;
-        let held = self.keyspace.held_bytes();
-        let scripts = self.scripts.figures();
-        let overhead = startup + clients + tables + held + scripts.scripts + scripts.functions;
+        let overheads = self.overheads();
+        let overhead = overheads.total();
         MemoryFigures {
             used,
             peak: self.stats.memory_peak,
-            startup,
-            clients,
-            tables,
-            held,
+            overheads,
             overhead,
             dataset: used.saturating_sub(overhead),
             process: self.outside.process(),
@@ -196,44 +186,82 @@ fn memory_malloc_stats(cx: &mut EngineCx<'_>) -> CmdResult {
 
 fn memory_doctor(cx: &mut EngineCx<'_>) -> CmdResult {
     let figures = cx.engine.memory_figures();
-    let mut text = String::new();
-    if figures.used < TELLING_BYTES {
-        text.push_str("Too little memory is used to say anything about it.\n");
-    } else {
-        let clients = cx.engine.present_client_count();
-        let remarks = [
-            (
-                figures.peak > figures.used + figures.used / 2,
-                "The peak was much higher than the present use: the allocator may keep pages for \
-                 later. MEMORY PURGE gives them back.\n",
-            ),
-            (
-                ratio(figures.allocator.active, figures.allocator.allocated) > 1.4,
-                "Allocations lie scattered over pages that are mostly empty.\n",
-            ),
-            (
-                ratio(figures.process.rss_bytes, figures.allocator.resident) > 1.3
-                    && figures.allocator.resident > 0,
-                "The process holds much more memory than the allocator knows of.\n",
-            ),
-            (
-                figures.clients / clients.max(1) > 200 * 1024,
-                "Clients hold large buffers: some read slowly, or send large requests.\n",
-            ),
-            (
-                figures.held > figures.dataset / 2,
-                "Snapshots hold much that has been overwritten since: they live too long.\n",
-            ),
-        ];
-        for (_, remark) in remarks.into_iter().filter(|(applies, _)| *applies) {
-            text.push_str(remark);
-        }
-        if text.is_empty() {
-            text.push_str("Nothing stands out in the use of memory.\n");
-        }
-    }
+    let (clients, scripts) =
+        (cx.engine.present_client_count(), cx.engine.scripts.figures().script_count);
+    let text = diagnosis(&figures, clients, scripts);
     cx.reply.verbatim(b"txt", text.as_bytes());
     Ok(Flow::Replied)
+}
+
+/// What stands out, each with what may help. The verdicts and their bounds are Redis's, and one
+/// about snapshots.
+fn diagnosis(figures: &MemoryFigures, clients: usize, scripts: usize) -> String {
+    if figures.used < TELLING_BYTES {
+        return "This instance is empty or uses so little memory that nothing can be told of it. \
+                Ask again when there are data.\n"
+            .to_owned();
+    }
+    let (allocator, overheads) = (&figures.allocator, &figures.overheads);
+    let rss = figures.process.rss_bytes;
+    let is_above = |more: usize, less: usize, bound: f64| {
+        ratio(more, less) > bound && more.saturating_sub(less) > WASTE_BYTES
+    };
+    let verdicts = [
+        (
+            ratio(figures.peak, figures.used) > 1.5,
+            "Peak memory: once more than one and a half times as much was used as now. What the \
+             allocator keeps of it goes back to the system in seconds, or by MEMORY PURGE. The \
+             fragmentation ratio means little until then.",
+        ),
+        (
+            is_above(rss, figures.used, 1.4),
+            "High total RSS: the process holds more than 1.4 times what is used. Look at the \
+             verdicts below for where it is.",
+        ),
+        (
+            is_above(allocator.active, allocator.allocated, 1.1),
+            "High allocator fragmentation: pages are partly empty. Keys are moved together in \
+             the background; active-defrag-ignore-bytes says from how much on.",
+        ),
+        (
+            is_above(allocator.resident, allocator.active, 1.1),
+            "High allocator RSS overhead: the allocator keeps empty pages for a few seconds. \
+             MEMORY PURGE gives them back at once.",
+        ),
+        (
+            is_above(rss, allocator.resident, 1.1),
+            "High process RSS overhead: the process holds memory that the allocator does not \
+             know of, such as code and stacks.",
+        ),
+        (
+            overheads.clients / clients.max(1) > CLIENT_BYTES,
+            "Big client buffers: clients take more than 200 KB each on the average. Some read too \
+             slowly or send large requests: CLIENT LIST shows them, by omem and qbuf, and \
+             client-output-buffer-limit and maxmemory-clients bound them.",
+        ),
+        (
+            scripts > SCRIPTS_MANY,
+            "Many scripts: more than a thousand are cached. Scripts should take what differs as \
+             arguments. SCRIPT FLUSH forgets them.",
+        ),
+        (
+            overheads.held > figures.dataset / 2,
+            "Old snapshots: they hold much that has been overwritten since. See SNAPSHOT LIST, \
+             and whether a save is stuck.",
+        ),
+    ];
+    let found: Vec<&str> =
+        verdicts.iter().filter(|(applies, _)| *applies).map(|(_, text)| *text).collect();
+    if found.is_empty() {
+        return "No issue was found in how this instance uses memory.\n".to_owned();
+    }
+    let mut text = "What stands out in how this instance uses memory:\n\n".to_owned();
+    for verdict in found {
+        text.push_str(" * ");
+        text.push_str(verdict);
+        text.push_str("\n\n");
+    }
+    text
 }
 
 /// One figure of MEMORY STATS.
@@ -246,7 +274,6 @@ enum Figure {
 fn memory_stats(cx: &mut EngineCx<'_>) -> CmdResult {
     use Figure::{Count, Ratio, Signed};
     let figures = cx.engine.memory_figures();
-    let scripts = cx.engine.scripts.figures();
     let now = cx.engine.now.unix_ms();
     let keyspace = &cx.engine.keyspace;
     let used_dbs: Vec<DbIndex> = (0..keyspace.db_count())
@@ -254,32 +281,31 @@ fn memory_stats(cx: &mut EngineCx<'_>) -> CmdResult {
         .filter(|db| keyspace.figures(*db, now).keys > 0)
         .collect();
     let keys = keyspace.len();
-    let allocator = figures.allocator;
+    let (allocator, overheads) = (figures.allocator, figures.overheads);
     let rss = figures.process.rss_bytes;
     let before = [
         ("peak.allocated", Count(figures.peak)),
         ("total.allocated", Count(figures.used)),
-        ("startup.allocated", Count(figures.startup)),
+        ("startup.allocated", Count(overheads.startup)),
         ("replication.backlog", Count(0)),
         ("replica.fullsync.buffer", Count(0)),
         ("clients.slaves", Count(0)),
-        ("clients.normal", Count(figures.clients)),
+        ("clients.normal", Count(overheads.clients)),
         ("cluster.links", Count(0)),
-        ("aof.buffer", Count(0)),
-        ("lua.caches", Count(scripts.scripts)),
-        ("functions.caches", Count(scripts.functions)),
-        ("script.VMs", Count(scripts.eval_state + scripts.function_state)),
+        ("aof.buffer", Count(overheads.append)),
+        ("lua.caches", Count(overheads.scripts)),
+        ("functions.caches", Count(overheads.functions)),
+        ("script.VMs", Count(overheads.lua)),
     ];
     let after = [
-        ("overhead.db.hashtable.lut", Count(figures.tables)),
+        ("overhead.db.hashtable.lut", Count(overheads.tables)),
         ("overhead.db.hashtable.rehashing", Count(0)),
-        ("overhead.snapshots", Count(figures.held)),
         ("overhead.total", Count(figures.overhead)),
         ("db.dict.rehashing.count", Count(0)),
         ("keys.count", Count(keys)),
         (
             "keys.bytes-per-key",
-            Count(figures.used.saturating_sub(figures.startup).checked_div(keys).unwrap_or(0)),
+            Count(figures.used.saturating_sub(overheads.startup).checked_div(keys).unwrap_or(0)),
         ),
         ("dataset.bytes", Count(figures.dataset)),
         ("dataset.percentage", Ratio(figures.dataset_percentage())),
@@ -297,8 +323,8 @@ fn memory_stats(cx: &mut EngineCx<'_>) -> CmdResult {
         ("fragmentation", Ratio(ratio(rss, figures.used))),
         ("fragmentation.bytes", Signed(excess(rss, figures.used))),
     ];
-
-    cx.reply.map(before.len() + used_dbs.len() + after.len());
+    let own = overheads.own();
+    cx.reply.map(before.len() + used_dbs.len() + after.len() + own.len());
     for (name, figure) in before {
         write_figure(cx, name, &figure);
     }
@@ -312,6 +338,9 @@ fn memory_stats(cx: &mut EngineCx<'_>) -> CmdResult {
     for (name, figure) in after {
         write_figure(cx, name, &figure);
     }
+    for (name, bytes) in own {
+        write_figure(cx, &format!("overhead.{}", name.replace('_', ".")), &Count(bytes));
+    }
     Ok(Flow::Replied)
 }
 
@@ -321,5 +350,65 @@ fn write_figure(cx: &mut EngineCx<'_>, name: &str, figure: &Figure) {
         Figure::Count(count) => cx.reply.count(*count),
         Figure::Signed(value) => cx.reply.int(*value),
         Figure::Ratio(value) => cx.reply.double(*value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: usize = 1 << 20;
+
+    fn sound() -> MemoryFigures {
+        MemoryFigures {
+            used: 100 * MIB,
+            peak: 110 * MIB,
+            dataset: 90 * MIB,
+            process: ProcessFigures { rss_bytes: 106 * MIB, ..ProcessFigures::default() },
+            allocator: AllocatorFigures {
+                allocated: 100 * MIB,
+                active: 102 * MIB,
+                resident: 104 * MIB,
+                ..AllocatorFigures::default()
+            },
+            ..MemoryFigures::default()
+        }
+    }
+
+    #[test]
+    fn the_doctor_names_what_stands_out() {
+        let check = |spoil: &dyn Fn(&mut MemoryFigures), clients, scripts, expected: &[&str]| {
+            let mut figures = sound();
+            spoil(&mut figures);
+            let text = diagnosis(&figures, clients, scripts);
+            for verdict in expected {
+                assert!(text.contains(&format!(" * {verdict}: ")), "{verdict}: {text}");
+            }
+            assert_eq!(text.matches(" * ").count(), expected.len(), "{text}");
+        };
+        check(&|_| {}, 1, 0, &[]);
+        check(&|figures| figures.used = MIB, 1, 5000, &[]);
+        check(&|figures| figures.peak = 151 * MIB, 1, 0, &["Peak memory"]);
+        check(
+            &|figures| figures.allocator.allocated = 80 * MIB,
+            1,
+            0,
+            &["High allocator fragmentation"],
+        );
+        check(
+            &|figures| figures.process.rss_bytes = 150 * MIB,
+            1,
+            0,
+            &["High total RSS", "High process RSS overhead"],
+        );
+        check(
+            &|figures| figures.allocator.active = 90 * MIB,
+            1,
+            0,
+            &["High allocator RSS overhead"],
+        );
+        check(&|figures| figures.overheads.clients = MIB, 5, 0, &["Big client buffers"]);
+        check(&|figures| figures.overheads.clients = MIB, 6, 1001, &["Many scripts"]);
+        check(&|figures| figures.overheads.held = 46 * MIB, 1, 0, &["Old snapshots"]);
     }
 }

@@ -22,6 +22,7 @@ pub mod dispatch;
 mod fast_path;
 mod gates;
 pub mod outside;
+mod overheads;
 pub mod persist;
 mod propagate;
 pub mod registry;
@@ -235,6 +236,8 @@ pub struct Engine {
     client_bytes_max: Option<u64>,
     ticks: u64,
     nanos_per_tick: u64,
+    /// Bytes of the buffers that the shell's tasks share.
+    pub shell_bytes: usize,
 }
 
 /// What a server can say about itself without looking.
@@ -320,6 +323,7 @@ impl Engine {
             client_bytes: 0,
             client_bytes_max: None,
             ticks: 0,
+            shell_bytes: 0,
             config,
         };
         engine.obey_config();

@@ -47,6 +47,17 @@ pub struct AllocatorFigures {
     pub retained: usize,
 }
 
+/// What a worker frees.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FreeingFigures {
+    /// Large things that are still to be freed.
+    pub pending: usize,
+    /// Their bytes, about.
+    pub pending_bytes: usize,
+    /// Those that have been freed.
+    pub freed: usize,
+}
+
 /// The world, as far as commands need an answer from it at once.
 pub trait Outside: std::fmt::Debug {
     /// Bytes allocated now.
@@ -59,8 +70,10 @@ pub trait Outside: std::fmt::Debug {
     fn allocator_report(&self) -> String;
     /// Frees what is large, sooner or later.
     fn free(&mut self, garbage: Vec<Garbage>);
-    /// Large things that are still to be freed, and those that have been.
-    fn freeing(&self) -> (usize, usize);
+    /// How far freeing has come.
+    fn freeing(&self) -> FreeingFigures;
+    /// Bytes that a connection takes beside what the engine knows of it.
+    fn connection_bytes(&self) -> usize;
     /// Has a worker run this; its outcome goes to [`super::Engine::come_back`].
     fn send_away(&mut self, read: LongRead);
     /// Gives free pages back to the kernel.

@@ -80,6 +80,11 @@ impl Propagation {
         self.unit_from > 0
     }
 
+    /// Bytes allocated.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Hands the complete units to `reader`, which may keep the buffer and leave another one.
     pub(super) fn take(&mut self, reader: impl FnOnce(&mut Vec<u8>)) {
         let open = self.bytes[self.unit_from..].to_vec();

@@ -9,6 +9,7 @@ use super::Engine;
 use super::client::ClientKey;
 use super::monitor::hidden_words;
 use super::registry::RowIndex;
+use crate::structures::size_class::size_class;
 
 /// One remarkable call.
 #[derive(Clone, Debug)]
@@ -65,7 +66,31 @@ pub(super) struct SlowLog {
     word_bytes_max: usize,
 }
 
+/// Entries of a log that are looked at to tell what all of them take.
+const SAMPLES: usize = 256;
+
+impl Log {
+    /// Bytes of memory taken, about. O(1).
+    fn memory_bytes(&self) -> usize {
+        let looked = self.entries.iter().take(SAMPLES);
+        let bytes: usize = looked
+            .map(|entry| {
+                let words = entry.words.iter().map(|word| size_class(word.len()));
+                let room = entry.words.capacity() * size_of::<Box<[u8]>>();
+                words.sum::<usize>() + room + entry.addr.len() + entry.name.len()
+            })
+            .sum();
+        let count = self.entries.len();
+        self.entries.capacity() * size_of::<Entry>() + bytes * count / count.clamp(1, SAMPLES)
+    }
+}
+
 impl SlowLog {
+    /// Bytes of memory taken, about. O(1).
+    pub(super) fn memory_bytes(&self) -> usize {
+        [&self.slow, &self.large_requests, &self.large_replies].map(Log::memory_bytes).iter().sum()
+    }
+
     /// Takes thresholds and lengths from the directives; negative thresholds switch a log off.
     pub(super) fn obey(&mut self, config: &Config) {
         self.threshold_nanos = u64::try_from(config.slowlog_log_slower_than)

@@ -34,6 +34,11 @@ impl Histogram {
         *self = Self::default();
     }
 
+    /// Bytes allocated.
+    pub fn memory_bytes(&self) -> usize {
+        self.counts.as_ref().map_or(0, |_| size_of::<[u64; Self::BUCKETS]>())
+    }
+
     /// The duration in nanoseconds that `percent` of the calls did not exceed.
     pub fn percentile(&self, percent: f64) -> u64 {
         let Some(counts) = &self.counts else { return 0 };
@@ -112,6 +117,13 @@ pub struct CallStats {
     pub failed: u64,
     /// Distribution of the times.
     pub histogram: Histogram,
+}
+
+impl CallStats {
+    /// Bytes allocated.
+    pub fn memory_bytes(&self) -> usize {
+        self.histogram.memory_bytes()
+    }
 }
 
 /// Sixteen samples of a counter, 100 ms apart, for the instantaneous rates of INFO.

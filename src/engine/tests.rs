@@ -10,7 +10,7 @@ use super::append::tests::MadeUpLog;
 use super::away::LongRead;
 use super::client::{ClientKey, Origin};
 use super::dispatch::Next;
-use super::outside::{AllocatorFigures, Outside, ProcessFigures};
+use super::outside::{AllocatorFigures, FreeingFigures, Outside, ProcessFigures};
 use super::persist::disk::Disk;
 use super::persist::tests::MadeUpDisk;
 use super::{Effect, Engine, Setup};
@@ -54,8 +54,11 @@ impl Outside for World {
         String::new()
     }
     fn free(&mut self, _: Vec<Garbage>) {}
-    fn freeing(&self) -> (usize, usize) {
-        (0, 0)
+    fn freeing(&self) -> FreeingFigures {
+        FreeingFigures::default()
+    }
+    fn connection_bytes(&self) -> usize {
+        0
     }
     fn send_away(&mut self, read: LongRead) {
         self.0.borrow_mut().away.push(read);

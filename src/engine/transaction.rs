@@ -11,6 +11,7 @@ use crate::keyspace::DbIndex;
 use crate::protocol::error::ReplyError;
 use crate::protocol::reply::{Output, Reply};
 use crate::protocol::request::Span;
+use crate::structures::size_class::size_class;
 
 use super::Engine;
 use super::client::{ClientFlags, ClientKey};
@@ -127,7 +128,7 @@ pub(super) struct Watched {
 impl Transaction {
     /// Bytes of memory taken.
     pub fn memory_bytes(&self) -> usize {
-        let watched = self.watched.iter().map(|watched| watched.key.len());
+        let watched = self.watched.iter().map(|watched| size_class(watched.key.len()));
         size_of::<Self>()
             + self.queued_bytes
             + self.watched.capacity() * size_of::<Watched>()

@@ -7,11 +7,19 @@ use crate::keyspace::journal::{EXPIRED, FLUSHED, Listening, Record, SWAPPED};
 
 use super::Engine;
 use super::client::{ClientFlags, ClientKey};
+use crate::structures::size_class::{btree_bytes, size_class};
+
+/// Watchers of a key for which there is room from the first one on.
+const WATCHERS_MIN: usize = 4;
 
 /// Clients by the keys they watch.
 #[derive(Debug, Default)]
 pub(super) struct Watchers {
     keys: BTreeMap<DbIndex, BTreeMap<Box<[u8]>, Vec<ClientKey>>>,
+    /// Of all keys.
+    key_bytes: usize,
+    /// Pairs of a key and a client that watches it.
+    count: usize,
 }
 
 impl Watchers {
@@ -25,18 +33,34 @@ impl Watchers {
         self.keys.values().map(BTreeMap::len).sum()
     }
 
+    /// Bytes of memory taken, what transactions keep excepted, about. O(databases).
+    pub(super) fn memory_bytes(&self) -> usize {
+        let item = size_of::<(Box<[u8]>, Vec<ClientKey>)>();
+        let trees = self.keys.values().map(|keys| btree_bytes(keys.len(), item));
+        let places = self.count.max(WATCHERS_MIN * self.key_count()) * size_of::<ClientKey>();
+        trees.sum::<usize>() + self.key_bytes + places
+    }
+
     /// `client` watches `key` from now on. O(log watched keys).
     pub(super) fn add(&mut self, db: DbIndex, key: &[u8], client: ClientKey) {
-        self.keys.entry(db).or_default().entry(key.into()).or_default().push(client);
+        let clients = self.keys.entry(db).or_default().entry(key.into()).or_default();
+        if clients.is_empty() {
+            self.key_bytes += size_class(key.len());
+        }
+        clients.push(client);
+        self.count += 1;
     }
 
     /// `client` watches `key` no longer. O(log watched keys + watchers of the key).
     pub(super) fn remove(&mut self, db: DbIndex, key: &[u8], client: ClientKey) {
         let Some(keys) = self.keys.get_mut(&db) else { return };
         if let Some(clients) = keys.get_mut(key) {
+            let before = clients.len();
             clients.retain(|watcher| *watcher != client);
+            self.count -= before - clients.len();
             if clients.is_empty() {
                 keys.remove(key);
+                self.key_bytes -= size_class(key.len());
             }
         }
         if keys.is_empty() {

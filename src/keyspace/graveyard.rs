@@ -3,7 +3,7 @@
 use super::value::{KeyEntry, Value};
 use super::write::Free;
 use crate::structures::cow_table::CowTable;
-use crate::structures::entry::{Content, Detached};
+use crate::structures::entry::{Content, Detached, Nested};
 use crate::structures::epoch::Grave;
 use std::mem;
 
@@ -14,10 +14,21 @@ const LARGE_EFFORT: usize = 64;
 /// And so is a table with this many keys.
 const LARGE_KEYS: usize = 64;
 
+/// Entries that are looked at to tell what the entries of a table take.
+const SAMPLES: usize = 64;
+
 /// Something large; dropping it frees it, on whatever thread.
 #[derive(Debug)]
 pub struct Garbage {
     _held: Held,
+    bytes: usize,
+}
+
+impl Garbage {
+    /// Bytes that dropping it frees, about.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 #[derive(Debug)]
@@ -38,11 +49,23 @@ const _: () = {
 #[derive(Debug, Default)]
 pub(super) struct Graveyard {
     garbage: Vec<Garbage>,
+    bytes: usize,
 }
 
 impl Graveyard {
     pub(super) fn take(&mut self) -> Vec<Garbage> {
+        self.bytes = 0;
         mem::take(&mut self.garbage)
+    }
+
+    /// Bytes of what waits to be taken, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn push(&mut self, held: Held, bytes: usize) {
+        self.bytes += bytes;
+        self.garbage.push(Garbage { _held: held, bytes });
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -58,7 +81,8 @@ impl Graveyard {
             Content::Nested(value) => value.free_effort() >= LARGE_EFFORT,
         };
         if is_large && free == Free::Later {
-            self.garbage.push(Garbage { _held: Held::Entry(entry) });
+            let bytes = entry.view().memory_bytes();
+            self.push(Held::Entry(entry), bytes);
         }
     }
 
@@ -70,19 +94,40 @@ impl Graveyard {
             Detached::Nested(value) => value.free_effort() >= LARGE_EFFORT,
         };
         if is_large {
-            self.garbage.push(Garbage { _held: Held::Value(value) });
+            let bytes = match &value {
+                Detached::Blob(blob) => blob.capacity(),
+                Detached::Nested(value) => Nested::memory_bytes(&**value),
+            };
+            self.push(Held::Value(value), bytes);
         }
     }
 
     /// Frees a table, or keeps it for a worker.
     pub(super) fn bury_table(&mut self, table: CowTable<KeyEntry>, free: Free) {
         if table.len() >= LARGE_KEYS && free == Free::Later {
-            self.garbage.push(Garbage { _held: Held::Table(table) });
+            let bytes = table.memory_bytes() + table.len() * mean_bytes(&table);
+            self.push(Held::Table(table), bytes);
         }
     }
 
     /// Keeps what snapshots held back.
     pub(super) fn bury_grave(&mut self, grave: Grave) {
-        self.garbage.push(Garbage { _held: Held::Grave(grave) });
+        let bytes = grave.bytes();
+        self.push(Held::Grave(grave), bytes);
     }
+}
+
+/// What an entry of a table takes on the average of the first ones.
+fn mean_bytes(table: &CowTable<KeyEntry>) -> usize {
+    let (mut cursor, mut seen, mut bytes) = (0, 0, 0);
+    while seen < SAMPLES {
+        cursor = table.scan(cursor, &mut |entry| {
+            seen += 1;
+            bytes += entry.memory_bytes();
+        });
+        if cursor == 0 {
+            break;
+        }
+    }
+    bytes / seen.max(1)
 }

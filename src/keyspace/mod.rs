@@ -320,6 +320,11 @@ impl Keyspace {
         self.journal.has_records() || self.journal.has_misses() || self.has_garbage()
     }
 
+    /// Bytes of those things, about.
+    pub fn garbage_bytes(&self) -> usize {
+        self.graveyard.bytes()
+    }
+
     /// Large unreachable things; dropping them, best by a worker, frees their memory.
     pub fn take_garbage(&mut self) -> Vec<Garbage> {
         self.graveyard.take()

@@ -61,6 +61,15 @@ impl Output {
             + self.shared.capacity() * size_of::<(usize, Blob)>()
     }
 
+    /// Bytes of memory that nobody else answers for: of a bulk that several hold, a share.
+    /// O(shared bulks).
+    pub fn own_bytes(&self) -> usize {
+        let shared = self.shared.iter().map(|(_, blob)| blob.capacity() / blob.holders());
+        self.bytes.capacity()
+            + self.shared.capacity() * size_of::<(usize, Blob)>()
+            + shared.sum::<usize>()
+    }
+
     /// Bytes that can be said, by copy, without an allocation.
     #[inline]
     pub fn capacity(&self) -> usize {

@@ -68,6 +68,13 @@ impl Batch {
         }
     }
 
+    /// Bytes allocated.
+    pub fn memory_bytes(&self) -> usize {
+        self.spans.capacity() * size_of::<Span>()
+            + self.requests.capacity() * size_of::<Request>()
+            + self.large.capacity() * size_of::<Blob>()
+    }
+
     /// Gives memory back that a request of very many words left.
     pub fn shrink(&mut self) {
         self.spans.shrink_to(BATCH_WORDS_MAX);

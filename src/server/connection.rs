@@ -11,6 +11,7 @@ use crate::base::limits::{OUTPUT_PAUSE_BYTES, SEND_TURN_BYTES};
 use crate::engine::client::{ClientFlags, ClientKey};
 use crate::engine::dispatch::Next;
 use crate::protocol::decode::DecodeLimits;
+use crate::structures::size_class::size_class;
 
 use super::host::{Host, SharedHost};
 use super::line::{self, Line};
@@ -29,6 +30,17 @@ pub(super) struct Connection {
     held: Option<Work>,
     is_closing: bool,
 }
+
+/// Bytes that a connection takes: its task with the runtime's head, the line to it, and what the
+/// runtime knows of its socket.
+pub(super) const TASK_BYTES: usize = size_class(size_of::<Connection>() + TASK_HEAD_BYTES)
+    + size_class(size_of::<Line>() + 16)
+    + SOCKET_BYTES;
+
+/// Of tokio's tasks.
+const TASK_HEAD_BYTES: usize = 128;
+/// Of a socket registered with tokio.
+const SOCKET_BYTES: usize = 256;
 
 /// The connection is over.
 struct Ended;
@@ -61,7 +73,13 @@ impl Connection {
                 continue;
             }
             match self.reader.poll_receive(&mut self.socket, &mut host.scratch, cx) {
-                Poll::Pending => return Ok(()),
+                Poll::Pending => {
+                    if self.reader.has_pending() {
+                        // Room was made for what is still to come.
+                        self.report(host, 0);
+                    }
+                    return Ok(());
+                }
                 Poll::Ready(Err(_) | Ok(0)) => return Err(Ended),
                 Poll::Ready(Ok(count)) => self.serve(host, count)?,
             }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
+use crate::engine::outside::FreeingFigures;
 use crate::keyspace::graveyard::Garbage;
 
 use super::process;
@@ -19,6 +20,7 @@ pub(super) struct Freer {
 #[derive(Debug, Default)]
 struct Counts {
     pending: AtomicUsize,
+    pending_bytes: AtomicUsize,
     freed: AtomicUsize,
 }
 
@@ -33,8 +35,10 @@ impl Freer {
             process::be_nice(0);
             for batch in receiver {
                 for garbage in batch {
+                    let bytes = garbage.bytes();
                     drop(garbage);
                     theirs.pending.fetch_sub(1, Relaxed);
+                    theirs.pending_bytes.fetch_sub(bytes, Relaxed);
                     theirs.freed.fetch_add(1, Relaxed);
                 }
             }
@@ -44,15 +48,26 @@ impl Freer {
 
     /// Hands something over.
     pub(super) fn free(&self, garbage: Vec<Garbage>) {
+        let bytes = bytes_of(&garbage);
         self.counts.pending.fetch_add(garbage.len(), Relaxed);
+        self.counts.pending_bytes.fetch_add(bytes, Relaxed);
         if let Err(refused) = self.sender.send(garbage) {
             // Without the thread it is freed here.
             self.counts.pending.fetch_sub(refused.0.len(), Relaxed);
+            self.counts.pending_bytes.fetch_sub(bytes, Relaxed);
         }
     }
 
     /// Things that are still to be freed, and those that have been.
-    pub(super) fn counts(&self) -> (usize, usize) {
-        (self.counts.pending.load(Relaxed), self.counts.freed.load(Relaxed))
+    pub(super) fn figures(&self) -> FreeingFigures {
+        FreeingFigures {
+            pending: self.counts.pending.load(Relaxed),
+            pending_bytes: self.counts.pending_bytes.load(Relaxed),
+            freed: self.counts.freed.load(Relaxed),
+        }
     }
+}
+
+fn bytes_of(garbage: &[Garbage]) -> usize {
+    garbage.iter().map(Garbage::bytes).sum()
 }

@@ -154,6 +154,11 @@ impl Reader {
         self.drop_served(scratch, served);
     }
 
+    /// Whether it holds what could not be served yet.
+    pub(super) fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
     /// Bytes pending, room behind them, bytes of an incomplete request elsewhere.
     pub(super) fn holdings(&self) -> (usize, usize, usize) {
         let free = self.pending.capacity() - self.pending.len();

@@ -19,6 +19,7 @@ pub(super) async fn housekeeping(host: SharedHost) {
         beat.tick().await;
         let mut host = host.borrow_mut();
         host.begin_turn();
+        host.engine.shell_bytes = host.batch.memory_bytes();
         host.engine.housekeep();
         host.end_turn();
     }

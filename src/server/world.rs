@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::config::{Config, Field};
 use crate::engine::append::files::{LogFigures, LogFiles};
 use crate::engine::away::LongRead;
-use crate::engine::outside::{AllocatorFigures, Outside, ProcessFigures};
+use crate::engine::outside::{AllocatorFigures, FreeingFigures, Outside, ProcessFigures};
 use crate::engine::persist::disk::Disk;
 use crate::keyspace::graveyard::Garbage;
 
@@ -20,7 +20,7 @@ use super::freer::Freer;
 use super::log::Log;
 use super::long_reads::Readers;
 use super::saver::Saver;
-use super::{allocator, aof, config_files, listener, supervision};
+use super::{allocator, aof, config_files, connection, listener, supervision};
 
 /// Listeners that replace the present ones.
 #[derive(Debug)]
@@ -117,8 +117,12 @@ impl Outside for World {
         self.freer.free(garbage);
     }
 
-    fn freeing(&self) -> (usize, usize) {
-        self.freer.counts()
+    fn freeing(&self) -> FreeingFigures {
+        self.freer.figures()
+    }
+
+    fn connection_bytes(&self) -> usize {
+        connection::TASK_BYTES
     }
 
     fn send_away(&mut self, read: LongRead) {

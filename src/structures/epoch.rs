@@ -49,12 +49,26 @@ pub(super) struct Dead {
     pub(super) free: unsafe fn(*mut u8, usize),
 }
 
+impl Dead {
+    /// What it takes until it is freed: its bytes, and its place in limbo.
+    fn weight(&self) -> usize {
+        self.bytes + size_of::<Self>()
+    }
+}
+
 // SAFETY: a dead item is owned by whoever holds it; `Thin` demands that entries may be freed anywhere.
 unsafe impl Send for Dead {}
 
 /// A large dead thing, or many things, that no snapshot needs: dropping it frees them, on whatever
 /// thread.
 pub struct Grave(Vec<Dead>);
+
+impl Grave {
+    /// Bytes that dropping it frees.
+    pub fn bytes(&self) -> usize {
+        self.0.iter().map(Dead::weight).sum()
+    }
+}
 
 impl Drop for Grave {
     fn drop(&mut self) {
@@ -144,7 +158,7 @@ impl fmt::Debug for Pin {
 /// Dead items of one epoch.
 struct Chunk {
     died: u64,
-    /// Of all items.
+    /// Of all items, with their places here.
     bytes: usize,
     items: Vec<Dead>,
 }
@@ -291,8 +305,8 @@ impl Epochs {
             };
             left -= 1;
             self.ripe -= 1;
-            self.held_bytes -= dead.bytes;
-            chunk.bytes -= dead.bytes;
+            self.held_bytes -= dead.weight();
+            chunk.bytes -= dead.weight();
             if hands_over && dead.bytes >= BULKY_BYTES {
                 bury(Grave(vec![dead]));
             } else {
@@ -349,14 +363,14 @@ impl Epochs {
 
     fn lay_out(&mut self, dead: Dead) {
         let died = self.stamp();
-        self.held_bytes += dead.bytes;
+        self.held_bytes += dead.weight();
         match self.limbo.back_mut() {
             Some(chunk) if chunk.died == died && chunk.items.len() < CHUNK => {
-                chunk.bytes += dead.bytes;
+                chunk.bytes += dead.weight();
                 chunk.items.push(dead);
             }
             _ => {
-                let bytes = dead.bytes;
+                let bytes = dead.weight();
                 self.limbo.push_back(Chunk { died, bytes, items: vec![dead] });
             }
         }

@@ -16,10 +16,10 @@ pub(super) fn memory(engine: &mut Engine, text: &mut Text) {
     text.bytes("used_memory_peak", figures.peak);
     text.add(format_args!("used_memory_peak_perc:{:.2}%", figures.peak_percentage()));
     text.line("used_memory_overhead", figures.overhead);
-    text.line("used_memory_startup", figures.startup);
+    text.line("used_memory_startup", figures.overheads.startup);
     text.line("used_memory_dataset", figures.dataset);
     text.add(format_args!("used_memory_dataset_perc:{:.2}%", figures.dataset_percentage()));
-    text.line("used_memory_snapshots", figures.held);
+    text.line("used_memory_snapshots", figures.overheads.held);
     text.line("allocator_allocated", allocator.allocated);
     text.line("allocator_active", allocator.active);
     text.line("allocator_resident", allocator.resident);
@@ -39,20 +39,24 @@ pub(super) fn memory(engine: &mut Engine, text: &mut Text) {
     text.line("rss_overhead_bytes", excess(rss, allocator.resident));
     text.decimal("mem_fragmentation_ratio", ratio(rss, figures.used), 2);
     text.line("mem_fragmentation_bytes", excess(rss, figures.used));
-    text.line("mem_not_counted_for_evict", 0);
+    text.line("mem_not_counted_for_evict", engine.uncounted_bytes());
     text.line("mem_replication_backlog", 0);
     text.line("mem_total_replication_buffers", 0);
     text.line("mem_replica_full_sync_buffer", 0);
     text.line("mem_clients_slaves", 0);
-    text.line("mem_clients_normal", figures.clients);
+    text.line("mem_clients_normal", figures.overheads.clients);
     text.line("mem_cluster_links", 0);
-    text.line("mem_aof_buffer", 0);
+    text.line("mem_aof_buffer", figures.overheads.append);
     text.line("mem_allocator", engine.outside.allocator_name());
     text.line("mem_overhead_db_hashtable_rehashing", 0);
     text.line("active_defrag_running", 0);
-    let (pending, freed) = engine.outside.freeing();
-    text.line("lazyfree_pending_objects", pending);
-    text.line("lazyfreed_objects", freed);
+    let freeing = engine.outside.freeing();
+    text.line("lazyfree_pending_objects", freeing.pending);
+    text.line("lazyfreed_objects", freeing.freed);
+    text.line("mem_overhead_db_hashtable", figures.overheads.tables);
+    for (name, bytes) in figures.overheads.own() {
+        text.line(&format!("mem_overhead_{name}"), bytes);
+    }
 }
 
 fn scripts(engine: &Engine, text: &mut Text) {

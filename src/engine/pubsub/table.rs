@@ -13,6 +13,7 @@ use std::sync::Arc;
 use crate::base::glob::{Case, matches};
 use crate::base::hash::KeyHasher;
 use crate::engine::client::{ClientKey, Clients};
+use crate::structures::size_class::{hash_map_bytes, size_class};
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,10 @@ type Names = HashMap<Arc<[u8]>, Vec<ClientKey>, KeyHasher>;
 #[derive(Debug)]
 pub(in crate::engine) struct PubSub {
     names: [Names; 3],
+    /// Of all names.
+    name_bytes: usize,
+    /// Subscriptions of all clients.
+    count: usize,
 }
 
 /// One client's subscriptions, each with its place among those of the name.
@@ -80,7 +85,15 @@ impl Subscriptions {
 impl PubSub {
     /// Nobody listens; `seed` keys the hash.
     pub(in crate::engine) fn new(seed: u64) -> Self {
-        Self { names: std::array::from_fn(|_| Names::with_hasher(KeyHasher::new(seed))) }
+        let names = std::array::from_fn(|_| Names::with_hasher(KeyHasher::new(seed)));
+        Self { names, name_bytes: 0, count: 0 }
+    }
+
+    /// Bytes of memory taken, what clients keep of their subscriptions excepted. O(1).
+    pub(in crate::engine) fn memory_bytes(&self) -> usize {
+        let item = size_of::<(Arc<[u8]>, Vec<ClientKey>)>();
+        let maps = self.names.iter().map(|names| hash_map_bytes(names.capacity(), item));
+        maps.sum::<usize>() + self.name_bytes + self.count * size_of::<ClientKey>()
     }
 
     /// How many names of a kind somebody listens to.
@@ -157,11 +170,14 @@ impl PubSub {
         } else {
             let name: Arc<[u8]> = name.into();
             own.insert(Arc::clone(&name), 0);
+            self.name_bytes += bytes_of(&name);
+            self.count += 1;
             names.insert(name, vec![key]);
             return;
         }
         if let Some(listeners) = names.get_mut(name) {
             listeners.push(key);
+            self.count += 1;
         }
     }
 
@@ -186,16 +202,24 @@ impl PubSub {
         let Some(listeners) = names.get_mut(name) else { return };
         debug_assert_eq!(listeners.get(place), Some(&key), "both ends know the same place");
         listeners.swap_remove(place);
+        self.count -= 1;
         if let Some(moved) = listeners.get(place) {
             own(clients, *moved, &mut |names| {
                 if let Some(at) = names.get_mut(name) {
                     *at = place;
                 }
             });
-        } else if listeners.is_empty() {
-            names.remove(name);
+        } else if listeners.is_empty()
+            && let Some((name, _)) = names.remove_entry(name)
+        {
+            self.name_bytes -= bytes_of(&name);
         }
     }
+}
+
+/// Bytes allocated for a name.
+fn bytes_of(name: &Arc<[u8]>) -> usize {
+    size_class(name.len() + 2 * size_of::<usize>())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use sha1::{Digest, Sha1};
 
 use crate::base::limits::EVAL_SCRIPTS_MAX;
 use crate::engine::digest::hex;
+use crate::structures::size_class::{btree_bytes, size_class};
 
 use super::flags::ScriptFlags;
 
@@ -101,7 +102,7 @@ impl Cache {
             self.passing_count += 1;
         }
         self.clock += 1;
-        self.text_bytes += text.len();
+        self.text_bytes += size_class(text.len());
         let used = (!stays).then_some(self.clock);
         self.scripts.insert(name, Script { slot, text: text.into(), flags, used });
         pushed_out
@@ -113,7 +114,7 @@ impl Cache {
         let (_, name) = passing.min()?;
         let script = self.scripts.remove(&name)?;
         self.passing_count -= 1;
-        self.text_bytes -= script.text.len();
+        self.text_bytes -= size_class(script.text.len());
         self.evicted += 1;
         Some(script.slot)
     }
@@ -130,7 +131,7 @@ impl Cache {
 
     /// Bytes of memory taken, code excepted.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.text_bytes + self.scripts.len() * (size_of::<Script>() + size_of::<Sha>())
+        self.text_bytes + btree_bytes(self.scripts.len(), size_of::<(Sha, Script)>())
     }
 }
 

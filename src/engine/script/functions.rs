@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::flags::ScriptFlags;
+use crate::structures::size_class::{btree_bytes, size_class};
 
 /// A function of a library.
 #[derive(Clone, Debug)]
@@ -97,10 +98,21 @@ impl Functions {
         self.libraries.len()
     }
 
-    /// Bytes of memory taken, compiled code excepted. O(libraries).
+    /// Bytes of memory taken, compiled code excepted, about. O(functions).
     pub(super) fn memory_bytes(&self) -> usize {
-        let code = self.libraries.values().map(|library| library.code.len()).sum::<usize>();
-        code + self.libraries.len() * size_of::<Library>()
-            + self.functions.len() * (size_of::<Function>() + 64)
+        let counted = |name: &str| size_class(name.len() + 2 * size_of::<usize>());
+        let libraries = self.libraries.iter().map(|(name, library)| {
+            let functions = library.functions.iter().map(|function| {
+                let description = function.description.as_ref().map_or(0, |text| text.len());
+                counted(&function.name) + size_class(function.name.len()) + description
+            });
+            counted(name)
+                + size_class(library.code.len())
+                + library.functions.capacity() * size_of::<Function>()
+                + functions.sum::<usize>()
+        });
+        libraries.sum::<usize>()
+            + btree_bytes(self.libraries.len(), size_of::<(Rc<str>, Library)>())
+            + btree_bytes(self.functions.len(), size_of::<(Box<str>, (Rc<str>, usize))>())
     }
 }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use crate::base::hash::KeyHasher;
 use crate::engine::client::{Client, ClientKey};
+use crate::structures::size_class::{hash_map_bytes, size_class};
 
 /// A client that may have left: by its id one can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,6 +64,9 @@ impl Client {
     }
 }
 
+/// Readers of a key for which there is room from the first one on.
+const READERS_MIN: usize = 4;
+
 /// A key and who read it, by id.
 #[derive(Debug)]
 struct Remembered {
@@ -86,6 +90,8 @@ pub(in crate::engine) struct TrackingTable {
     places: HashMap<Arc<[u8]>, usize, KeyHasher>,
     keys: Vec<Remembered>,
     items: usize,
+    /// Of all keys.
+    key_bytes: usize,
     pub(super) prefixes: BTreeMap<Box<[u8]>, Broadcast>,
     /// Some prefix has something to broadcast.
     pub(super) has_news: bool,
@@ -104,6 +110,7 @@ impl TrackingTable {
             places: HashMap::with_hasher(KeyHasher::new(seed)),
             keys: Vec::new(),
             items: 0,
+            key_bytes: 0,
             prefixes: BTreeMap::new(),
             has_news: false,
             is_void: false,
@@ -127,6 +134,15 @@ impl TrackingTable {
         self.items
     }
 
+    /// Bytes of memory taken, about. O(1).
+    pub(in crate::engine) fn memory_bytes(&self) -> usize {
+        let readers = self.items.max(READERS_MIN * self.keys.len()) * size_of::<Who>();
+        hash_map_bytes(self.places.capacity(), size_of::<(Arc<[u8]>, usize)>())
+            + size_class(self.keys.capacity() * size_of::<Remembered>())
+            + self.key_bytes
+            + readers
+    }
+
     /// How many prefixes are broadcast.
     pub(in crate::engine) fn prefix_count(&self) -> usize {
         self.prefixes.len()
@@ -138,6 +154,7 @@ impl TrackingTable {
             *place
         } else {
             let name: Arc<[u8]> = key.into();
+            self.key_bytes += bytes_of(&name);
             self.places.insert(Arc::clone(&name), self.keys.len());
             self.keys.push(Remembered { key: name, readers: Vec::new() });
             self.keys.len() - 1
@@ -165,6 +182,7 @@ impl TrackingTable {
     fn take(&mut self, place: usize) -> Remembered {
         let taken = self.keys.swap_remove(place);
         self.items -= taken.readers.len();
+        self.key_bytes -= bytes_of(&taken.key);
         if let Some(moved) = self.keys.get(place)
             && let Some(known) = self.places.get_mut(&*moved.key)
         {
@@ -178,7 +196,7 @@ impl TrackingTable {
         self.places.clear();
         self.places.shrink_to_fit();
         self.keys = Vec::new();
-        self.items = 0;
+        (self.items, self.key_bytes) = (0, 0);
     }
 
     /// Notes for those who broadcast that `key` has changed. O(prefixes).
@@ -190,6 +208,11 @@ impl TrackingTable {
             }
         }
     }
+}
+
+/// Bytes allocated for a key.
+fn bytes_of(key: &Arc<[u8]>) -> usize {
+    size_class(key.len() + 2 * size_of::<usize>())
 }
 
 #[cfg(test)]
