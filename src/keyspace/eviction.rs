@@ -4,6 +4,7 @@
 //! time, and remembers good candidates between calls, so that it comes close to the true order.
 
 use super::journal::EVICTED;
+use super::popularity::Popularity;
 use super::stats::Stats;
 use super::timers::Range;
 use super::value::KeyRef;
@@ -137,7 +138,9 @@ impl Keyspace {
                 continue;
             }
             let newcomer = self.rate(entry, db, policy, now);
-            if self.pool.candidates.last().is_none_or(|victim| newcomer.score >= victim.score) {
+            let loses =
+                |victim: &Candidate| !Popularity::is_preferable(newcomer.score, victim.score);
+            if self.pool.candidates.last().is_none_or(loses) {
                 self.pool.candidates.push(newcomer);
             }
             return;

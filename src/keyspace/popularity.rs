@@ -40,6 +40,12 @@ impl Popularity {
         u64::from(u8::MAX - self.sketch.frequency(hash)) << 32 | idle_seconds & u64::from(u32::MAX)
     }
 
+    /// Whether a newcomer is asked for more often than the victim; its use being younger does not
+    /// help it. Of two eviction scores.
+    pub(super) fn is_preferable(newcomer: u64, victim: u64) -> bool {
+        newcomer >> 32 < victim >> 32
+    }
+
     /// The newcomer that has been here longest, once there are too many of them.
     pub(super) fn oldest_newcomer(&self, keys: usize) -> Option<(DbIndex, u64)> {
         let mut newcomers = self.newcomers.borrow_mut();

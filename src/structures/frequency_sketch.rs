@@ -2,7 +2,7 @@
 //!
 //! A hash owns four counters in one block of 64 bytes, so noting one touches one cache line; its
 //! frequency is the smallest of the four, at most 15. To forget the past, every block is halved
-//! once while ten hashes per key of the expected number are noted: one block at a time, so that
+//! once while twenty hashes per key of the expected number are noted: one block at a time, so that
 //! nobody waits for a sweep. For the same reason it grows by linear hashing, one chunk of 64 KiB at
 //! a time. 8 to 16 bytes per expected key.
 //!
@@ -21,7 +21,7 @@ const CHUNK_BLOCKS: usize = 1024;
 /// Keys that a block serves.
 const KEYS_PER_BLOCK: usize = 8;
 /// Hashes noted per expected key while every counter is halved once.
-const SAMPLE_PER_KEY: usize = 10;
+const SAMPLE_PER_KEY: usize = 20;
 /// The largest value of a counter.
 const FULL: u64 = 15;
 /// All counters of a word but their highest bit: what is left of them when halved.
