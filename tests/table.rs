@@ -10,7 +10,9 @@ use ochre::config::{Config, Field};
 use ochre::engine::append::files::{BaseJob, BaseReport, LogFigures, LogFiles, LogPart, LogTurn};
 use ochre::engine::away::LongRead;
 use ochre::engine::client::{ClientKey, Origin};
-use ochre::engine::outside::{AllocatorFigures, FreeingFigures, Outside, ProcessFigures};
+use ochre::engine::outside::{
+    AllocatorFigures, Compacting, FreeingFigures, Outside, ProcessFigures,
+};
 use ochre::engine::persist::disk::{Disk, Feed, LoadJob, SaveJob, SaveOutcome};
 use ochre::engine::registry::{Row, Run};
 use ochre::engine::{Engine, Setup};
@@ -84,6 +86,9 @@ impl Outside for Nowhere {
     fn free(&mut self, _: Vec<Garbage>) {}
     fn freeing(&self) -> FreeingFigures {
         FreeingFigures::default()
+    }
+    fn compact(&mut self, work: Compacting<'_>) {
+        work(self, &mut |_| true);
     }
     fn connection_bytes(&self) -> usize {
         0

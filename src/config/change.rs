@@ -425,13 +425,13 @@ mod tests {
         let mut config = Config::default();
         assert_eq!(config.without_effect(), None);
         for (field, value) in
-            [(Field::jemalloc_bg_thread, "no"), (Field::timeout, "5"), (Field::activedefrag, "no")]
+            [(Field::activerehashing, "no"), (Field::timeout, "5"), (Field::activedefrag, "no")]
         {
             config.assign(field, &[value.as_bytes()], Source::File).unwrap();
         }
         assert_eq!(
             config.without_effect().unwrap(),
-            "Settings without effect: jemalloc-bg-thread (the allocator runs without threads)"
+            "Settings without effect: activerehashing (tables never rehash)"
         );
         assert!(config.is_given(Field::timeout) && !config.is_given(Field::port));
     }

@@ -88,7 +88,8 @@ const CLUSTER: Effect = Effect::Later("cluster mode");
 const WITHDRAWN: &str = "what was withdrawn from scripts is not offered";
 const DEVELOPERS: Effect = Effect::Inert("it serves the tests of other servers");
 
-const NO_DEFRAG: &str = "pages merge as they empty";
+const NO_SWITCH: &str = "keys are moved together whenever much is wasted";
+const NO_SCAN_BOUND: &str = "a turn of moving is bounded by its time";
 const NO_HUGE_PAGES: &str = "the allocator keeps to ordinary pages anyway";
 const NO_FORK: &str = "snapshots need no fork";
 const NO_PINNING: &str = "threads are not pinned";
@@ -396,31 +397,30 @@ directives! {
     activerehashing: bool = true, live("activerehashing").inert("tables never rehash");
     /// Let the allocator return memory from a thread of its own.
     jemalloc_bg_thread: bool = true,
-        live("jemalloc-bg-thread").inert("the allocator runs without threads");
+        live("jemalloc-bg-thread");
     /// Move data together to undo fragmentation.
-    activedefrag: bool = false, live("activedefrag").inert(NO_DEFRAG);
+    activedefrag: bool = false, live("activedefrag").inert(NO_SWITCH);
     /// Wasted bytes below which nothing is moved.
     active_defrag_ignore_bytes: Memory = Memory::mib(100),
-        live("active-defrag-ignore-bytes").range(1, LONG)
-            .inert(NO_DEFRAG);
+        live("active-defrag-ignore-bytes").range(1, LONG);
     /// Percent of fragmentation at which moving starts.
     active_defrag_threshold_lower: u32 = 10,
-        live("active-defrag-threshold-lower").range(0, 1000).inert(NO_DEFRAG);
+        live("active-defrag-threshold-lower").range(0, 1000);
     /// Percent of fragmentation at which moving is at its fastest.
     active_defrag_threshold_upper: u32 = 100,
-        live("active-defrag-threshold-upper").range(0, 1000).inert(NO_DEFRAG);
+        live("active-defrag-threshold-upper").range(0, 1000);
     /// Least percent of processor time for moving.
     active_defrag_cycle_min: u32 = 1,
-        live("active-defrag-cycle-min").range(1, 99).inert(NO_DEFRAG);
+        live("active-defrag-cycle-min").range(1, 99);
     /// Most percent of processor time for moving.
     active_defrag_cycle_max: u32 = 25,
-        live("active-defrag-cycle-max").range(1, 99).inert(NO_DEFRAG);
+        live("active-defrag-cycle-max").range(1, 99);
     /// Microseconds of one turn of moving.
     active_defrag_cycle_us: u32 = 500,
-        live("active-defrag-cycle-us").range(0, 100_000).inert(NO_DEFRAG);
+        live("active-defrag-cycle-us").range(0, 100_000);
     /// Elements of a collection that one turn of moving may visit.
     active_defrag_max_scan_fields: u64 = 1000, live("active-defrag-max-scan-fields")
-        .range(1, LONG).inert(NO_DEFRAG);
+        .range(1, LONG).inert(NO_SCAN_BOUND);
     /// Report how much memory keys take, by size.
     key_memory_histograms: bool = false, live("key-memory-histograms").later("histograms");
     /// Take part of the hash seed from this text, so that servers iterate in the same order.

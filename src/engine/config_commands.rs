@@ -153,6 +153,7 @@ impl Engine {
 
     /// Sets all counters to zero, those of commands included.
     fn reset_stats(&mut self) {
+        self.compaction.reset();
         let old = std::mem::take(&mut self.stats);
         self.stats = Stats { memory_peak: old.memory_peak, ..Stats::default() };
         self.keyspace.stats().reset();

@@ -91,11 +91,18 @@ pub(super) enum Delay {
     ExpireCycle,
     /// A round of removing keys to make room.
     EvictionCycle,
+    /// A slice of moving keys together.
+    Compaction,
 }
 
 impl Delay {
-    const ALL: [Self; 4] =
-        [Self::Command, Self::FastCommand, Self::ExpireCycle, Self::EvictionCycle];
+    const ALL: [Self; 5] = [
+        Self::Command,
+        Self::FastCommand,
+        Self::ExpireCycle,
+        Self::EvictionCycle,
+        Self::Compaction,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
@@ -103,6 +110,7 @@ impl Delay {
             Self::FastCommand => "fast-command",
             Self::ExpireCycle => "expire-cycle",
             Self::EvictionCycle => "eviction-cycle",
+            Self::Compaction => "active-defrag-cycle",
         }
     }
 
@@ -123,6 +131,7 @@ impl Delay {
                 "Many keys ended at the same moment: spread their times to live a little."
             }
             Self::EvictionCycle => "The data set is at maxmemory: give it more, or keep less.",
+            Self::Compaction => "Lower active-defrag-cycle-us, or active-defrag-cycle-max.",
         }
     }
 }

@@ -15,6 +15,7 @@ mod blocked;
 mod blocked_tests;
 mod bulky;
 pub mod client;
+mod compaction;
 pub mod context;
 #[cfg(test)]
 mod convergence;
@@ -236,6 +237,7 @@ pub struct Engine {
     client_bytes_max: Option<u64>,
     ticks: u64,
     nanos_per_tick: u64,
+    compaction: compaction::Compaction,
     /// Bytes of the buffers that the shell's tasks share.
     pub shell_bytes: usize,
 }
@@ -323,6 +325,7 @@ impl Engine {
             client_bytes: 0,
             client_bytes_max: None,
             ticks: 0,
+            compaction: compaction::Compaction::default(),
             shell_bytes: 0,
             config,
         };

@@ -58,6 +58,9 @@ pub struct FreeingFigures {
     pub freed: usize,
 }
 
+/// What [`Outside::compact`] runs.
+pub type Compacting<'a> = &'a mut dyn FnMut(&dyn Outside, &mut dyn FnMut(usize) -> bool);
+
 /// The world, as far as commands need an answer from it at once.
 pub trait Outside: std::fmt::Debug {
     /// Bytes allocated now.
@@ -78,6 +81,9 @@ pub trait Outside: std::fmt::Debug {
     fn send_away(&mut self, read: LongRead);
     /// Gives free pages back to the kernel.
     fn purge(&mut self);
+    /// Lets `work` move allocations: it gets this again, and whom to ask whether an address lies
+    /// where most has been freed. What is allocated meanwhile goes where little is left.
+    fn compact(&mut self, work: Compacting<'_>);
     /// The allocator's name and version.
     fn allocator_name(&self) -> String;
     /// The operating system: name, release, machine.

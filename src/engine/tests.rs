@@ -10,7 +10,7 @@ use super::append::tests::MadeUpLog;
 use super::away::LongRead;
 use super::client::{ClientKey, Origin};
 use super::dispatch::Next;
-use super::outside::{AllocatorFigures, FreeingFigures, Outside, ProcessFigures};
+use super::outside::{AllocatorFigures, Compacting, FreeingFigures, Outside, ProcessFigures};
 use super::persist::disk::Disk;
 use super::persist::tests::MadeUpDisk;
 use super::{Effect, Engine, Setup};
@@ -56,6 +56,9 @@ impl Outside for World {
     fn free(&mut self, _: Vec<Garbage>) {}
     fn freeing(&self) -> FreeingFigures {
         FreeingFigures::default()
+    }
+    fn compact(&mut self, work: Compacting<'_>) {
+        work(self, &mut |_| true);
     }
     fn connection_bytes(&self) -> usize {
         0

@@ -4,6 +4,7 @@
 //! [`write::Writer`]; both are views of one database at one moment.
 
 mod collection_edit;
+pub mod compaction;
 pub mod eviction;
 mod expiry;
 pub mod graveyard;

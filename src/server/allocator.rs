@@ -13,6 +13,7 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_void};
 use std::ptr::{self, null_mut};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed};
 
 use tikv_jemalloc_sys as jemalloc;
@@ -183,6 +184,64 @@ pub fn purge() {
     unsafe {
         jemalloc::mallctl(c"arena.4096.purge".as_ptr(), null_mut(), null_mut(), null_mut(), 0);
     }
+}
+
+/// Has a thread of jemalloc's give free pages back, in the seconds after they were freed, or leaves
+/// it to whoever allocates or frees next; an idle server would then keep them.
+pub fn free_in_background(on: bool) {
+    write_flag(c"background_thread", on);
+}
+
+/// Runs `work` without this thread's cache of freed allocations: what is freed goes back to its
+/// page, and what is allocated comes from the oldest page that has room.
+pub fn without_cache<R>(work: impl FnOnce() -> R) -> R {
+    write_flag(c"thread.tcache.enabled", false);
+    let outcome = work();
+    write_flag(c"thread.tcache.enabled", true);
+    outcome
+}
+
+fn write_flag(name: &'static std::ffi::CStr, mut on: bool) {
+    // SAFETY: the name is a C string of a control that takes a bool.
+    unsafe {
+        let value = (&raw mut on).cast();
+        jemalloc::mallctl(name.as_ptr(), null_mut(), null_mut(), value, size_of::<bool>());
+    }
+}
+
+/// Whether the allocation at this address shares its page with much that is free: an eighth of the
+/// page's room at least. An address that is none has no page.
+pub fn is_misplaced(address: usize) -> bool {
+    static CONTROL: OnceLock<Option<[usize; 3]>> = OnceLock::new();
+    let Some(control) = CONTROL.get_or_init(utilization_control) else { return false };
+    let mut pointer: *const c_void = ptr::without_provenance(address);
+    // Free and all places of the page, and its bytes.
+    let mut figures = [0_usize; 3];
+    let mut size = size_of_val(&figures);
+    // SAFETY: the control was looked up; it reads pointers, which it does not follow, and writes
+    // three words for each.
+    let failed = unsafe {
+        jemalloc::mallctlbymib(
+            control.as_ptr(),
+            control.len(),
+            figures.as_mut_ptr().cast(),
+            &raw mut size,
+            (&raw mut pointer).cast(),
+            size_of::<*const c_void>(),
+        )
+    };
+    let [free, places, _] = figures;
+    failed == 0 && places > 1 && free * 8 >= places
+}
+
+/// The number of the control that tells how full pages are.
+fn utilization_control() -> Option<[usize; 3]> {
+    let (mut control, mut len) = ([0; 3], 3);
+    let name = c"experimental.utilization.batch_query";
+    // SAFETY: the name is a C string, and its parts are as many as there is room for.
+    let failed =
+        unsafe { jemalloc::mallctlnametomib(name.as_ptr(), control.as_mut_ptr(), &raw mut len) };
+    (failed == 0 && len == 3).then_some(control)
 }
 
 /// jemalloc's report, as MEMORY MALLOC-STATS prints it.

@@ -168,6 +168,7 @@ async fn serve(config: Config, config_file: String, log: Log) -> ExitCode {
     let (base_report, base_reports) = mpsc::unbounded_channel();
     let append_log = aof::Log::new(base_report, &config);
     let saver = Saver::new(report);
+    allocator::free_in_background(config.jemalloc_bg_thread);
     let mut world = World::new(clock, rebind, log, freer, readers, saver, append_log);
     if config.oom_score_adj != OomScoreAdj::No
         && let Err((_, why)) = world.apply(&config, &[Field::oom_score_adj])
@@ -255,6 +256,7 @@ async fn keep_serving(
 fn begin_tasks(host: &SharedHost, bases: mpsc::UnboundedReceiver<BaseReport>) {
     tokio::task::spawn_local(timer::housekeeping(Rc::clone(host)));
     tokio::task::spawn_local(timer::expiry(Rc::clone(host)));
+    tokio::task::spawn_local(timer::compaction(Rc::clone(host)));
     tokio::task::spawn_local(pushes::send(Rc::clone(host)));
     tokio::task::spawn_local(timer::scripts(Rc::clone(host)));
     tokio::task::spawn_local(commits::write(Rc::clone(host)));

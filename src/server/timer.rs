@@ -102,3 +102,17 @@ pub(super) async fn expiry(host: SharedHost) {
         }
     }
 }
+
+/// Moves keys together where many have gone, a slice at a time.
+pub(super) async fn compaction(host: SharedHost) {
+    loop {
+        let rest_us = {
+            let mut host = host.borrow_mut();
+            host.begin_turn();
+            let rest_us = host.engine.compact();
+            host.end_turn();
+            rest_us
+        };
+        sleep(Duration::from_micros(rest_us.max(1000))).await;
+    }
+}

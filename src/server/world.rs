@@ -11,7 +11,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::config::{Config, Field};
 use crate::engine::append::files::{LogFigures, LogFiles};
 use crate::engine::away::LongRead;
-use crate::engine::outside::{AllocatorFigures, FreeingFigures, Outside, ProcessFigures};
+use crate::engine::outside::{
+    AllocatorFigures, Compacting, FreeingFigures, Outside, ProcessFigures,
+};
 use crate::engine::persist::disk::Disk;
 use crate::keyspace::graveyard::Garbage;
 
@@ -121,6 +123,10 @@ impl Outside for World {
         self.freer.figures()
     }
 
+    fn compact(&mut self, work: Compacting<'_>) {
+        allocator::without_cache(|| work(self, &mut allocator::is_misplaced));
+    }
+
     fn connection_bytes(&self) -> usize {
         connection::TASK_BYTES
     }
@@ -176,6 +182,9 @@ impl Outside for World {
             let _ = std::env::set_current_dir(old_dir);
             supervision::restore_oom_score(old_score);
             return Err((*field, why));
+        }
+        if changed.contains(&Field::jemalloc_bg_thread) {
+            allocator::free_in_background(config.jemalloc_bg_thread);
         }
         self.log.apply(config);
         self.append_log.obey(config);

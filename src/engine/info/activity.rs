@@ -84,16 +84,13 @@ pub(super) fn stats(engine: &mut Engine, text: &mut Text) {
     text.line("total_forks", 0);
     text.line("migrate_cached_sockets", 0);
     text.line("slave_expires_tracked_keys", 0);
-    for name in [
-        "active_defrag_hits",
-        "active_defrag_misses",
-        "active_defrag_key_hits",
-        "active_defrag_key_misses",
-        "total_active_defrag_time",
-        "current_active_defrag_time",
-    ] {
-        text.line(name, 0);
-    }
+    let (compaction, done) = (&engine.compaction, engine.compaction.done);
+    text.line("active_defrag_hits", done.moved);
+    text.line("active_defrag_misses", done.stayed);
+    text.line("active_defrag_key_hits", done.moved);
+    text.line("active_defrag_key_misses", done.stayed);
+    text.line("total_active_defrag_time", compaction.nanos / 1_000_000);
+    text.line("current_active_defrag_time", compaction.nanos_now / 1_000_000);
     text.line("tracking_total_keys", engine.tracking.key_count());
     text.line("tracking_total_items", engine.tracking.item_count());
     text.line("tracking_total_prefixes", engine.tracking.prefix_count());

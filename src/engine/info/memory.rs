@@ -49,7 +49,7 @@ pub(super) fn memory(engine: &mut Engine, text: &mut Text) {
     text.line("mem_aof_buffer", figures.overheads.append);
     text.line("mem_allocator", engine.outside.allocator_name());
     text.line("mem_overhead_db_hashtable_rehashing", 0);
-    text.line("active_defrag_running", 0);
+    text.line("active_defrag_running", engine.compaction.effort());
     let freeing = engine.outside.freeing();
     text.line("lazyfree_pending_objects", freeing.pending);
     text.line("lazyfreed_objects", freeing.freed);

@@ -171,6 +171,12 @@ impl<T: Thin> CowTable<T> {
         unsafe { *self.edge_at(way.node) }
     }
 
+    /// Puts `new` in the place of the page for `hash`, which is owned and freed.
+    pub(super) fn replace_page(&mut self, hash: u64, new: Edge) {
+        let way = self.way(hash);
+        self.put_page(way, new);
+    }
+
     /// Puts `new` in the place of an owned page, which is freed.
     fn put_page(&mut self, way: Way, new: Edge) {
         let node = self.node_of(way);

@@ -251,6 +251,28 @@ pub(super) unsafe fn free(at: *mut u8, bytes: usize) {
     unsafe { dealloc(at, layout(bytes)) }
 }
 
+/// The same page, with the same entries, in another place; the old one is to be freed.
+///
+/// # Safety
+/// - The edge refers to a living page.
+pub(super) unsafe fn moved(edge: Edge) -> Edge {
+    // SAFETY: it is a living page.
+    let bytes = unsafe { bytes(edge) };
+    let layout = layout(bytes);
+    // SAFETY: the layout is not empty.
+    let at = unsafe { alloc(layout) };
+    if at.is_null() {
+        handle_alloc_error(layout);
+    }
+    // SAFETY: both have so many bytes, in different allocations. Words are moved as such, so that
+    // their pointers stay what they are.
+    unsafe {
+        let words = bytes / size_of::<Word>();
+        ptr::copy_nonoverlapping(edge.at.cast::<Word>(), at.cast::<Word>(), words);
+    }
+    Edge { at, meta: edge.meta }
+}
+
 /// A copy that shares the entries, born in `birth`.
 ///
 /// # Safety
