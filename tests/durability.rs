@@ -161,7 +161,9 @@ fn fill(connection: &mut Connection) {
         "rpush list a b c",
         "sadd ints 1 2 3",
         "sadd names a b c",
+        "spexpire names 100000000 members 1 a",
         "zadd scores 1 a 2.5 b",
+        "zpexpire scores 100000000 members 1 b",
         "hset hash f v g w",
         "xadd stream 1-1 f v",
         "xgroup create stream group 0",
@@ -216,6 +218,37 @@ fn data_come_back_after_every_kind_of_save() {
         let is_killed = round.contains("save");
         assert_eq!(server.end().success(), !is_killed, "{round}");
         assert_eq!(folder.names(), ["dump.rdb"], "{round}");
+    }
+}
+
+#[test]
+fn deadlines_of_members_are_in_every_log() {
+    for preamble in ["yes", "no"] {
+        let folder = Folder::new(&format!("members-{preamble}"));
+        let options = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"];
+        let options = [&options[..], &["--aof-use-rdb-preamble", preamble]].concat();
+        for round in ["written", "replayed", "rewritten", "loaded"] {
+            let server = Server::start(&folder.0, &options);
+            let mut client = server.connect();
+            if round == "written" {
+                ask::<i64>(&mut client, "sadd s a b c");
+                ask::<i64>(&mut client, "zadd z 1 a 2 b 3 c");
+                ask::<Vec<i64>>(&mut client, "spexpireat s 4102444800123 members 2 a b");
+                ask::<Vec<i64>>(&mut client, "zpexpireat z 4102444800456 members 2 b c");
+                ask::<Vec<i64>>(&mut client, "spersist s members 1 b");
+                ask::<Vec<i64>>(&mut client, "zexpire z 0 members 1 c");
+            }
+            let ends: Vec<i64> = ask(&mut client, "spexpiretime s members 3 a b c");
+            assert_eq!(ends, [4_102_444_800_123, -1, -1], "{round}");
+            let ends: Vec<i64> = ask(&mut client, "zpexpiretime z members 3 a b c");
+            assert_eq!(ends, [-1, 4_102_444_800_456, -2], "{round}");
+            if round == "replayed" {
+                ask::<String>(&mut client, "bgrewriteaof");
+                server.wait_for_line("Background AOF rewrite finished successfully");
+            }
+            server.signal("KILL");
+            assert!(!server.end().success());
+        }
     }
 }
 

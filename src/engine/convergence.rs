@@ -83,6 +83,16 @@ const EXAMPLES: &[&str] = &[
     "spersist q# members 2 b c",
     "spop q#",
     "spop q# 2",
+    "zpexpire z# 1# members 2 a b",
+    "zexpire z# 100 nx members 1 c",
+    "zexpire z# 0 members 1 a",
+    "zexpireat z# 99999999999 gt members 2 a b",
+    "zexpire z# 10# members 2 b c",
+    "zpersist z# members 2 a b",
+    "zpersist z# members 2 b c",
+    "zpopmin z#",
+    "zpopmax z# 2",
+    "zincrby z# 2 a",
     "hgetex h# px 2# fields 2 a b",
     "hgetex h# persist fields 1 a",
     "hsetex h# px 3# fields 2 a 1 b 2",
@@ -441,6 +451,8 @@ fn what_goes_by_itself_is_told_before_what_follows() {
     set(&mut pair, "hpexpire h 10 fields 2 f g");
     set(&mut pair, "sadd s m");
     set(&mut pair, "spexpire s 10 members 1 m");
+    set(&mut pair, "zadd z 1 m 2 n");
+    set(&mut pair, "zpexpire z 10 members 1 n");
     pair.follow();
     pair.first.pass_ms(20);
     set(&mut pair, "set a 2");
@@ -448,5 +460,5 @@ fn what_goes_by_itself_is_told_before_what_follows() {
     pair.first.engine.expire();
     let mut told = pair.follow();
     told.sort();
-    assert_eq!(told, ["DEL b", "HDEL h g f", "SREM s m"]);
+    assert_eq!(told, ["DEL b", "HDEL h g f", "SREM s m", "ZREM z n"]);
 }

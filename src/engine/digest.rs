@@ -107,8 +107,10 @@ fn feed(hash: &mut Sha1, value: ValueRef<'_>) {
         ValueRef::Stream(stream) => feed_stream(hash, stream),
         ValueRef::SortedSet(set) => {
             for element in set {
-                feed_bytes(hash, &element.member.to_vec());
+                let member = element.member.to_vec();
+                feed_bytes(hash, &member);
                 hash.update(element.score.to_bits().to_be_bytes());
+                feed_end(hash, set.deadlines(), &member);
             }
         }
         ValueRef::Hash(fields) => {

@@ -363,7 +363,7 @@ mod tests {
     /// Holds a conversation about a set, small and large, and about a sorted set: `$` is the first
     /// letter of a command, `$add` and `$all` put members in and show all.
     fn check(conversation: &[&str], turn: impl Fn(&mut Bench)) {
-        for (letter, entries) in [("s", 128), ("s", 0)] {
+        for (letter, entries) in [("s", 128), ("s", 0), ("z", 128), ("z", 0)] {
             let mut bench = bench(entries);
             for line in conversation {
                 if line.is_empty() {

@@ -49,6 +49,7 @@ pub const TABLES: &[&[Command<DataRun>]] = &[
     sorted_set::pop::COMMANDS,
     sorted_set::algebra::COMMANDS,
     sorted_set::scan::COMMANDS,
+    sorted_set::deadline::COMMANDS,
     geo::place::COMMANDS,
     geo::search::COMMANDS,
     stream::add::COMMANDS,

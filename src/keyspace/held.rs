@@ -92,6 +92,12 @@ impl Collection for SortedSet {
     fn free_effort(&self) -> usize {
         Self::free_effort(self)
     }
+    fn expiring(&self) -> Option<&dyn Expiring> {
+        if self.deadlines().is_some() { Some(self) } else { None }
+    }
+    fn expiring_mut(&mut self) -> Option<&mut dyn Expiring> {
+        if self.deadlines().is_some() { Some(self) } else { None }
+    }
 }
 
 impl Collection for Stream {

@@ -10,6 +10,7 @@ use crate::keyspace::value::ValueRef;
 use crate::structures::epoch::Epochs;
 use crate::types::hash::{Hash, Lifetime, Limits, NewValue};
 use crate::types::set::{Set, SetLimits};
+use crate::types::sorted_set::{PackLimits, SortedSet};
 use crate::types::timed::Companioned;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -20,18 +21,20 @@ const ONE: DbIndex = DbIndex(1);
 const HSET: Event = Event::hash("hset");
 const SMALL: Form = Form::Hash(512);
 const LARGE: Form = Form::Hash(0);
-const FORMS: [Form; 4] = [SMALL, LARGE, Form::Set(512), Form::Set(0)];
+const FORMS: [Form; 6] =
+    [SMALL, LARGE, Form::Set(512), Form::Set(0), Form::SortedSet(512), Form::SortedSet(0)];
 
 /// A type, and of how many members a small one may be.
 #[derive(Clone, Copy)]
 enum Form {
     Hash(usize),
     Set(usize),
+    SortedSet(usize),
 }
 
 impl Form {
     fn is_small(self) -> bool {
-        let (Self::Hash(most) | Self::Set(most)) = self;
+        let (Self::Hash(most) | Self::Set(most) | Self::SortedSet(most)) = self;
         most > 0
     }
 
@@ -39,6 +42,7 @@ impl Form {
         match self {
             Self::Hash(_) => "hexpired",
             Self::Set(_) => "sexpired",
+            Self::SortedSet(_) => "zexpired",
         }
     }
 }
@@ -69,6 +73,11 @@ fn set_in(keys: &mut Keyspace, db: DbIndex, key: &[u8], field: &str, ttl: i64, f
             set.set_deadline(member, until, epochs);
             did
         }),
+        Form::SortedSet(entries) => writer.upsert(key, |set: &mut SortedSet, epochs| {
+            set.insert(member, 1.0, PackLimits { entries, value: 64 }, epochs);
+            set.set_deadline(member, until, epochs);
+            did
+        }),
     }
     .unwrap();
 }
@@ -77,6 +86,7 @@ fn fields(keyspace: &Keyspace, db: DbIndex, key: &[u8]) -> Vec<String> {
     let names: Vec<Vec<u8>> = match keyspace.reader(db, at(0)).peek(key) {
         Some(ValueRef::Hash(hash)) => hash.iter().map(|field| field.name_to_vec()).collect(),
         Some(ValueRef::Set(set)) => set.iter().map(|member| member.to_vec()).collect(),
+        Some(ValueRef::SortedSet(set)) => set.iter().map(|it| it.member.to_vec()).collect(),
         _ => Vec::new(),
     };
     let mut names: Vec<_> = names.into_iter().map(|it| String::from_utf8(it).unwrap()).collect();
@@ -236,7 +246,7 @@ fn named_members_that_are_over_go_before_a_change() {
 
 #[test]
 fn setting_deadlines_again_and_again_does_not_grow_the_wheel() {
-    for form in [LARGE, Form::Set(0)] {
+    for form in [LARGE, Form::Set(0), Form::SortedSet(0)] {
         let mut keyspace = Keyspace::new(1, 7);
         set(&mut keyspace, b"h", "stays", 0, form);
         for round in 0..50_000 {
@@ -257,7 +267,7 @@ fn setting_deadlines_again_and_again_does_not_grow_the_wheel() {
 proptest! {
     #[test]
     fn agrees_with_a_map_under_snapshots(
-        steps in prop::collection::vec((0u8..4, 0u8..5, 0i64..60, 0i64..4, 0u8..12), 1..120),
+        steps in prop::collection::vec((0u8..6, 0u8..5, 0i64..60, 0i64..4, 0u8..12), 1..120),
     ) {
         let mut keyspace = Keyspace::new(1, 7);
         let mut model: BTreeMap<(u8, u8), i64> = BTreeMap::new();
@@ -269,7 +279,7 @@ proptest! {
                 0 => snapshots.push(keyspace.snapshot(at(now))),
                 1 => drop(snapshots.pop()),
                 2 => {
-                    let target = (key + 1) % 4;
+                    let target = (key + 1) % 6;
                     if keyspace.writer(ZERO, at(now)).rename(&[key], &[target]) {
                         forms.swap(usize::from(key), usize::from(target));
                         model.retain(|(own, _), _| *own != target);
@@ -287,12 +297,12 @@ proptest! {
             while keyspace.expire_due(at(now), 7) > 0 {}
             keyspace.reap(100);
             model.retain(|_, ttl| *ttl == 0 || *ttl > now);
-            for key in 0..4 {
+            for key in 0..6 {
                 let own: Vec<String> =
                     model.range((key, 0)..(key + 1, 0)).map(|((_, it), _)| it.to_string()).collect();
                 prop_assert_eq!(fields(&keyspace, ZERO, &[key]), own);
             }
-            let timed = (0..4).filter(|key| {
+            let timed = (0..6).filter(|key| {
                 model.range((*key, 0)..(*key + 1, 0)).any(|(_, ttl)| *ttl != 0)
             });
             prop_assert_eq!(keyspace.figures(ZERO, at(now)).expiring_members, timed.count());

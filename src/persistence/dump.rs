@@ -7,7 +7,8 @@
 //! Servers refuse a version above their own. So the oldest one is written that can say what the
 //! value says: Redis 7.0, Redis 8 and Valkey 9 take each other's values as long as no field of a
 //! hash has a deadline. What the old form of a stream can't say is when a consumer last had
-//! success; and what producers added under names of their own stands in files only.
+//! success; and what producers added under names of their own stands in files only, as do the deadlines
+//! of members of sets and sorted sets.
 
 use super::rdb::decode::{Decoder, Dialect, Limits};
 use super::rdb::encode::Encoding;

@@ -24,6 +24,8 @@ class Value:
     commands: list
     config: list = field(default_factory=lambda: WIDE)
     is_timed: bool = False
+    # Made by commands that only ochre has; others take it without the deadlines of its members.
+    is_ours: bool = False
     # Had deadlines, and has none: made where fields have deadlines, taken everywhere.
     is_persisted: bool = False
 
@@ -73,6 +75,13 @@ def sets():
         ("mixed", [1, 2, b"x"], WIDE),
     ):  # fmt: skip
         yield Value(f"set:{name}", [["SADD", f"set:{name}", *members]], config)
+        key = f"set:{name}:timed"
+        timed = members_timed("SPEXPIREAT", key, list(members)[::2])
+        yield Value(key, [["SADD", key, *members], timed], config, is_ours=True)
+
+
+def members_timed(command, key, members):
+    return [command, key, "2000000000123", "MEMBERS", str(len(members)), *members]
 
 
 def hashes():
@@ -104,6 +113,9 @@ def sorted_sets():
     ):  # fmt: skip
         words = [word for n, text in enumerate(texts(count, longest)) for word in (scores[n % len(scores)], text)]
         yield Value(f"zset:{name}", [["ZADD", f"zset:{name}", *words]], config)
+        key = f"zset:{name}:timed"
+        timed = members_timed("ZPEXPIREAT", key, words[1::4])
+        yield Value(key, [["ZADD", key, *words], timed], config, is_ours=True)
     equal = [word for text in texts(300) for word in (b"1", text)]
     yield Value("zset:equal", [["ZADD", "zset:equal", *equal]])
 
@@ -161,6 +173,7 @@ def view(link, key):
     elif kind == b"set":
         seen["value"] = sorted(ask("SMEMBERS", key))
         seen["count"] = ask("SCARD", key)
+        seen["ends"] = ends(link, "SPEXPIRETIME", key, seen["value"])
     elif kind == b"hash":
         value = pairs(ask("HGETALL", key))
         seen["value"] = value
@@ -173,10 +186,17 @@ def view(link, key):
     elif kind == b"zset":
         flat = ask("ZRANGE", key, "0", "-1", "WITHSCORES")
         seen["value"] = [(flat[n], number(flat[n + 1])) for n in range(0, len(flat), 2)]
+        seen["ends"] = ends(link, "ZPEXPIRETIME", key, flat[::2])
         seen["ranks"] = [ask("ZRANK", key, member) for member in flat[:20:2]]
     elif kind == b"stream":
         seen |= stream_view(ask, key)
     return seen
+
+
+def ends(link, command, key, members):
+    """When members go; None where nobody knows."""
+    kind, times = link.call(command, key, "MEMBERS", str(len(members)), *members)
+    return None if kind == "error" else plain((kind, times))
 
 
 def stream_view(ask, key):

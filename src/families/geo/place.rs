@@ -7,10 +7,9 @@ use crate::command::spec::{
     Command, DENY_OOM, Group, Key, at_least, block, double, key, one_of, pure, text,
 };
 use crate::families::sorted_set::add::{self, Adding, Presence};
-use crate::families::sorted_set::event;
+use crate::families::sorted_set::{event, living};
 use crate::protocol::error::ReplyError;
 use crate::structures::geohash::{Unit, format_distance};
-use crate::types::sorted_set::SortedSet;
 
 /// Table of this file.
 pub const COMMANDS: &[Command<DataRun>] = &[
@@ -79,10 +78,10 @@ fn geopos(cx: &mut ReadCx<'_>) -> CmdResult {
     let key = cx.args.bytes()?;
     let members = cx.args.rest();
 
-    let set = cx.keys.get::<SortedSet>(key)?;
+    let set = living(&cx.keys, key)?;
     cx.reply.array(members.len());
     for member in members {
-        match set.and_then(|set| super::place_of(set, member)) {
+        match set.as_deref().and_then(|set| super::place_of(set, member)) {
             Some(point) => {
                 cx.reply.array(2);
                 cx.reply.double(point.longitude);
@@ -102,7 +101,8 @@ fn geodist(cx: &mut ReadCx<'_>) -> CmdResult {
         _ => return Err(ReplyError::Syntax),
     };
 
-    let set = cx.keys.get::<SortedSet>(key)?;
+    let set = living(&cx.keys, key)?;
+    let set = set.as_deref();
     let ends = set.and_then(|set| Some((super::place_of(set, from)?, super::place_of(set, to)?)));
     match ends {
         Some((from, to)) => {
@@ -119,10 +119,10 @@ fn geohash(cx: &mut ReadCx<'_>) -> CmdResult {
     let key = cx.args.bytes()?;
     let members = cx.args.rest();
 
-    let set = cx.keys.get::<SortedSet>(key)?;
+    let set = living(&cx.keys, key)?;
     cx.reply.array(members.len());
     for member in members {
-        match set.and_then(|set| super::place_of(set, member)) {
+        match set.as_deref().and_then(|set| super::place_of(set, member)) {
             Some(point) => cx.reply.bulk(&point.text()),
             None => cx.reply.null(),
         }

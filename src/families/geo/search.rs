@@ -8,7 +8,7 @@ use crate::command::spec::{
     Arg, Command, DENY_OOM, Group, Key, MOVABLE_KEYS, at_least, block, double, integer, key,
     one_of, pure, text,
 };
-use crate::families::sorted_set::{event, pack_limits, write_member};
+use crate::families::sorted_set::{event, living, pack_limits, write_member};
 use crate::keyspace::journal::Event;
 use crate::keyspace::write::Lifetime;
 use crate::protocol::error::ReplyError;
@@ -218,7 +218,8 @@ fn write(reply: &mut Reply<'_>, plan: &Plan<'_>, found: &Found<'_>) {
 
 fn list(cx: &mut ReadCx<'_>, asking: Asking) -> CmdResult {
     let key = cx.args.bytes()?;
-    let set = cx.keys.get::<SortedSet>(key)?;
+    let set = living(&cx.keys, key)?;
+    let set = set.as_deref();
     let plan = Plan::read(&mut cx.args, asking, set, None)?;
 
     let found = set.map(|set| find(&plan, set)).unwrap_or_default();
@@ -252,7 +253,8 @@ fn list_or_store<'a>(
     let limits = pack_limits(cx.limits);
     let (args, reply) = (&mut cx.args, &mut cx.reply);
     let stored = cx.keys.derive(|keys, epochs| {
-        let set = keys.get::<SortedSet>(source)?;
+        let set = living(&keys, source)?;
+        let set = set.as_deref();
         let plan = Plan::read(args, asking, set, target)?;
         let found = set.map(|set| find(&plan, set)).unwrap_or_default();
         let Some(target) = plan.target else {

@@ -273,8 +273,9 @@ fn sorted<'a>(
             (set.len(), Box::new(set.iter()))
         }
         Some(ValueRef::SortedSet(set)) => {
-            let (first, towards) = wish.beginning(set.len());
-            (set.len(), Box::new(set.iter_from(first, towards).map(|scored| scored.member)))
+            let (now, (_, towards)) = (reader.horizon(), wish.beginning(set.len()));
+            let members = set.live_iter(towards, now).map(|scored| scored.member);
+            (set.live_len(now), Box::new(members))
         }
         Some(_) => return Err(ReplyError::WrongType),
     };

@@ -216,6 +216,7 @@ pub(in crate::families) fn add<'m>(
     elements: impl ExactSizeIterator<Item = (f64, &'m [u8])> + Clone,
 ) -> Result<Outcome, ReplyError> {
     let limits = super::pack_limits(cx.limits);
+    cx.keys.expire_named(key, elements.clone().map(|(_, member)| member));
     let edit = |set: &mut SortedSet, epochs: &mut Epochs| {
         let added = adding.run(set, limits, epochs, elements);
         let change = added.as_ref().map_or(Change::None, |added| added.change(event));
@@ -273,6 +274,7 @@ fn zrem(cx: &mut WriteCx<'_>) -> CmdResult {
     let key = cx.args.bytes()?;
     let members = cx.args.rest();
 
+    cx.keys.expire_named(key, members.clone());
     let removed = cx.keys.update(key, |set: &mut SortedSet, _| {
         let mut removed = 0;
         for member in members {

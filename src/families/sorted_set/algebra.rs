@@ -3,6 +3,7 @@
 
 use super::{Shown, event};
 use crate::base::number::{parse_double, parse_int};
+use crate::base::time::UnixMillis;
 use crate::command::args::Args;
 use crate::command::context::{CmdResult, Flow, ReadCx, WriteCx};
 use crate::command::spec::DataRun::{self, Read, Write};
@@ -13,6 +14,7 @@ use crate::keyspace::read::Reader;
 use crate::keyspace::value::ValueRef;
 use crate::keyspace::write::Lifetime;
 use crate::protocol::error::ReplyError;
+use crate::structures::cow_tree::End;
 use crate::structures::listpack::Item;
 use crate::types::set::Live;
 use crate::types::sorted_set::{Scored, SortedSet};
@@ -149,7 +151,7 @@ impl Aggregate {
 #[derive(Clone, Copy, Debug)]
 enum Input<'a> {
     Absent,
-    Sorted(&'a SortedSet),
+    Sorted(&'a SortedSet, UnixMillis),
     Plain(Live<'a>),
 }
 
@@ -157,7 +159,7 @@ impl<'a> Input<'a> {
     fn of(keys: &Reader<'a>, key: &[u8]) -> Result<Self, ReplyError> {
         match keys.value(key) {
             None => Ok(Self::Absent),
-            Some(ValueRef::SortedSet(set)) => Ok(Self::Sorted(set)),
+            Some(ValueRef::SortedSet(set)) => Ok(Self::Sorted(set, keys.horizon())),
             Some(ValueRef::Set(set)) => Ok(Self::Plain(set.live(keys.horizon()))),
             Some(_) => Err(ReplyError::WrongType),
         }
@@ -166,7 +168,7 @@ impl<'a> Input<'a> {
     fn len(self) -> usize {
         match self {
             Self::Absent => 0,
-            Self::Sorted(set) => set.len(),
+            Self::Sorted(set, now) => set.live_len(now),
             Self::Plain(set) => set.len(),
         }
     }
@@ -174,7 +176,7 @@ impl<'a> Input<'a> {
     fn score(self, member: &[u8]) -> Option<f64> {
         match self {
             Self::Absent => None,
-            Self::Sorted(set) => set.score(member),
+            Self::Sorted(set, now) => set.live_score(member, now),
             Self::Plain(set) => set.contains(member).then_some(PLAIN_SCORE),
         }
     }
@@ -182,8 +184,9 @@ impl<'a> Input<'a> {
     fn elements(self) -> Box<dyn Iterator<Item = (Cow<'a, [u8]>, f64)> + 'a> {
         match self {
             Self::Absent => Box::new(std::iter::empty()),
-            Self::Sorted(set) => {
-                Box::new(set.iter().map(|element| (text(element.member), element.score)))
+            Self::Sorted(set, now) => {
+                let elements = set.live_iter(End::Back, now);
+                Box::new(elements.map(|element| (text(element.member), element.score)))
             }
             Self::Plain(set) => Box::new(set.iter().map(|member| (text(member), PLAIN_SCORE))),
         }

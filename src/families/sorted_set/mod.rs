@@ -14,13 +14,18 @@ pub mod algebra;
 
 pub mod scan;
 
+pub mod deadline;
+
 mod bounds;
 
 use crate::command::context::DataLimits;
 use crate::keyspace::journal::Event;
+use crate::keyspace::read::Reader;
+use crate::keyspace::value::WrongType;
 use crate::protocol::reply::Reply;
 use crate::structures::listpack::Item;
-use crate::types::sorted_set::{PackLimits, Scored};
+use crate::types::sorted_set::{PackLimits, Scored, SortedSet};
+use std::borrow::Cow;
 
 pub(super) const fn event(name: &'static str) -> Event {
     Event { class: b'z', name }
@@ -32,6 +37,17 @@ pub(super) fn pack_limits(limits: &DataLimits) -> PackLimits {
         entries: limits.encodings.sorted_set_pack_entries,
         value: limits.encodings.sorted_set_pack_value,
     }
+}
+
+/// The sorted set at a key as readers see it: without members whose time is over.
+#[inline]
+pub(super) fn living<'a>(
+    keys: &Reader<'a>,
+    key: &[u8],
+) -> Result<Option<Cow<'a, SortedSet>>, WrongType> {
+    let set = keys.get::<SortedSet>(key)?.map(|set| set.live(keys.horizon()));
+    // One that has only such members is not there for a reader.
+    Ok(set.filter(|set| matches!(set, Cow::Borrowed(_)) || !set.is_empty()))
 }
 
 /// Whether scores are wanted beside members.

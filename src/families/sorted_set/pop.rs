@@ -118,6 +118,7 @@ fn pop(cx: &mut WriteCx<'_>, end: End) -> CmdResult {
         }
     };
 
+    cx.keys.expire_overdue(key);
     let reply = &mut cx.reply;
     let found = cx.keys.update(key, |set: &mut SortedSet, _| {
         let Some(count) = count else {
@@ -155,6 +156,7 @@ fn pop_or_wait(cx: &mut WriteCx<'_>, end: End) -> CmdResult {
     let keys = cx.args.rest().take(last - 1);
 
     for key in keys.clone() {
+        cx.keys.expire_overdue(key);
         let reply = &mut cx.reply;
         let found = cx.keys.update(key, |set: &mut SortedSet, _| {
             reply.array(3);
@@ -172,6 +174,7 @@ fn pop_or_wait(cx: &mut WriteCx<'_>, end: End) -> CmdResult {
 /// Takes from the first sorted set; whether there was one.
 fn run(plan: &PopPlan<'_>, cx: &mut WriteCx<'_>) -> Result<bool, WrongType> {
     for key in &plan.keys {
+        cx.keys.expire_overdue(key);
         let reply = &mut cx.reply;
         let found = cx.keys.update(key, |set: &mut SortedSet, _| {
             let count = plan.count.min(set.len());

@@ -227,11 +227,11 @@ fn range(cx: &mut ReadCx<'_>, form: Form) -> CmdResult {
     let key = cx.args.bytes()?;
     let plan = Plan::read(&mut cx.args, form)?;
 
-    let Some(set) = cx.keys.get::<SortedSet>(key)? else {
+    let Some(set) = super::living(&cx.keys, key)? else {
         cx.reply.array(0);
         return Ok(Flow::Replied);
     };
-    let (elements, len) = plan.select(set);
+    let (elements, len) = plan.select(&set);
     if cx.is_long(len) {
         return Ok(Flow::Away(None));
     }
@@ -273,9 +273,9 @@ fn zrangestore(cx: &mut WriteCx<'_>) -> CmdResult {
 
     let chosen = cx.keys.derive(|keys, epochs| {
         let mut chosen = SortedSet::default();
-        if let Some(set) = keys.get::<SortedSet>(source)? {
+        if let Some(set) = super::living(&keys, source)? {
             let mut digits = Digits::default();
-            let (elements, len) = plan.select(set);
+            let (elements, len) = plan.select(&set);
             if let Bounds::Ranks(..) = plan.bounds {
                 chosen.prepare(len, 0, limits, epochs);
             }

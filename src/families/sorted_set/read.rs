@@ -54,7 +54,8 @@ pub const COMMANDS: &[Command<DataRun>] = &[
 fn zcard(cx: &mut ReadCx<'_>) -> CmdResult {
     let key = cx.args.bytes()?;
 
-    let len = cx.keys.get::<SortedSet>(key)?.map_or(0, SortedSet::len);
+    let (set, now) = (cx.keys.get::<SortedSet>(key)?, cx.keys.horizon());
+    let len = set.map_or(0, |set| set.live_len(now));
     cx.reply.count(len);
     Ok(Flow::Replied)
 }
@@ -62,7 +63,8 @@ fn zcard(cx: &mut ReadCx<'_>) -> CmdResult {
 fn zscore(cx: &mut ReadCx<'_>) -> CmdResult {
     let (key, member) = (cx.args.bytes()?, cx.args.bytes()?);
 
-    match cx.keys.get::<SortedSet>(key)?.and_then(|set| set.score(member)) {
+    let (set, now) = (cx.keys.get::<SortedSet>(key)?, cx.keys.horizon());
+    match set.and_then(|set| set.live_score(member, now)) {
         Some(score) => cx.reply.double(score),
         None => cx.reply.null(),
     }
@@ -73,10 +75,10 @@ fn zmscore(cx: &mut ReadCx<'_>) -> CmdResult {
     let key = cx.args.bytes()?;
     let members = cx.args.rest();
 
-    let set = cx.keys.get::<SortedSet>(key)?;
+    let (set, now) = (cx.keys.get::<SortedSet>(key)?, cx.keys.horizon());
     cx.reply.array(members.len());
     for member in members {
-        match set.and_then(|set| set.score(member)) {
+        match set.and_then(|set| set.live_score(member, now)) {
             Some(score) => cx.reply.double(score),
             None => cx.reply.null(),
         }
@@ -100,7 +102,7 @@ fn rank(cx: &mut ReadCx<'_>, from: End, name: &'static str) -> CmdResult {
     let with_score = cx.args.accept("WITHSCORE");
     cx.args.finish()?;
 
-    let set = cx.keys.get::<SortedSet>(key)?;
+    let set = super::living(&cx.keys, key)?;
     let found = set.and_then(|set| Some((set.len(), set.rank(member)?)));
     match found {
         Some((len, (rank, score))) => {
@@ -134,7 +136,7 @@ fn zlexcount(cx: &mut ReadCx<'_>) -> CmdResult {
 }
 
 fn count(cx: &mut ReadCx<'_>, key: &[u8], (first, last): Between<'_>) -> CmdResult {
-    let set = cx.keys.get::<SortedSet>(key)?;
+    let set = super::living(&cx.keys, key)?;
     cx.reply.count(set.map_or(0, |set| set.ranks_between(first, last).len()));
     Ok(Flow::Replied)
 }

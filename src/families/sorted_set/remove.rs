@@ -57,6 +57,7 @@ fn remove(
     event: Event,
     choose: impl FnOnce(&SortedSet) -> Range<usize>,
 ) -> CmdResult {
+    cx.keys.expire_overdue(key);
     let removed = cx.keys.update(key, |set: &mut SortedSet, _| {
         let ranks = choose(set);
         let removed = ranks.len();

@@ -93,7 +93,8 @@ fn zscan(cx: &mut ReadCx<'_>) -> CmdResult {
 
     let is_small = set.as_pack().is_some();
     let mut found: Vec<(Vec<u8>, f64)> = Vec::new();
-    let next = set.scan(cursor, options.count, &mut |Scored { member, score }| {
+    let now = cx.keys.horizon();
+    let next = set.live_scan(cursor, options.count, now, &mut |Scored { member, score }| {
         if options.admits(member.as_text(&mut Digits::default())) {
             found.push((member.to_vec(), score));
         }
@@ -157,7 +158,7 @@ fn zrandmember(cx: &mut ReadCx<'_>) -> CmdResult {
         shown = Shown::Scores;
     }
 
-    let Some(set) = cx.keys.get::<SortedSet>(key)? else {
+    let Some(set) = super::living(&cx.keys, key)? else {
         cx.reply.array(0);
         return Ok(Flow::Replied);
     };
@@ -169,7 +170,7 @@ fn zrandmember(cx: &mut ReadCx<'_>) -> CmdResult {
         }
         super::open_list(&mut cx.reply, wanted, shown);
         for _ in 0..wanted {
-            if let Some(element) = at(set, cx.rng.usize(..set.len())) {
+            if let Some(element) = at(&set, cx.rng.usize(..set.len())) {
                 super::write(&mut cx.reply, element, shown);
             }
         }
@@ -177,13 +178,13 @@ fn zrandmember(cx: &mut ReadCx<'_>) -> CmdResult {
     }
     let wanted = wanted.min(set.len());
     super::open_list(&mut cx.reply, wanted, shown);
-    sample(set, wanted, cx.rng, |element| super::write(&mut cx.reply, element, shown));
+    sample(&set, wanted, cx.rng, |element| super::write(&mut cx.reply, element, shown));
     Ok(Flow::Replied)
 }
 
 fn draw_one(cx: &mut ReadCx<'_>, key: &[u8]) -> CmdResult {
-    let set = cx.keys.get::<SortedSet>(key)?;
-    match set.and_then(|set| at(set, cx.rng.usize(..set.len()))) {
+    let set = super::living(&cx.keys, key)?;
+    match set.as_deref().and_then(|set| at(set, cx.rng.usize(..set.len()))) {
         Some(element) => super::write_member(&mut cx.reply, element.member),
         None => cx.reply.null(),
     }

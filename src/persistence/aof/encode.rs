@@ -94,6 +94,7 @@ pub fn write_key(out: &mut Vec<u8>, view: &KeyView<'_>) {
                 [score, element.member.to_vec()]
             });
             in_portions(out, &[b"ZADD", key], pairs);
+            write_deadlines(out, &[b"ZPEXPIREAT", key], set);
         }
         ValueRef::Hash(hash) => write_hash(out, key, hash),
         ValueRef::Stream(stream) => write_stream(out, key, stream),

@@ -14,6 +14,7 @@ use crate::keyspace::write::PastUse;
 use crate::structures::epoch::Epochs;
 use crate::structures::listpack::Digits;
 use crate::types::set::Set;
+use crate::types::sorted_set::SortedSet;
 use crate::types::stream::Stream;
 use crate::types::stream::idempotence::Idempotence;
 use crate::types::timed::Companioned;
@@ -342,6 +343,8 @@ fn with_deadlines<'a>(
     if let LoadedValue::Other(value) = &mut value {
         for (member, at) in deadlines {
             if let Some(set) = <Set as Stored>::of_mut(value) {
+                set.set_deadline(member, Some(*at), epochs);
+            } else if let Some(set) = <SortedSet as Stored>::of_mut(value) {
                 set.set_deadline(member, Some(*at), epochs);
             }
         }

@@ -148,6 +148,7 @@ fn write_key(
             }
         }
         ValueRef::Set(set) => write_deadlines(set.deadlines(), out),
+        ValueRef::SortedSet(set) => write_deadlines(set.deadlines(), out),
         _ => {}
     }
     if let Some(deadline) = view.deadline {

@@ -181,6 +181,13 @@ fn sample(count: usize, longest: usize) -> Keyspace {
         }
         let sorted = writer.derive(|_, epochs| sorted_set(count, longest, epochs));
         writer.put(b"sorted", sorted, lifetime, EVENT);
+        let timed = writer.derive(|_, epochs| {
+            let mut timed = sorted_set(count, longest, epochs);
+            let members: Vec<_> = timed.iter().map(|element| element.member.to_vec()).collect();
+            date(&mut timed, &members, epochs);
+            timed
+        });
+        writer.put(b"timed sorted", timed, lifetime, EVENT);
         for groups in 0..3 {
             let key = format!("stream{groups}");
             writer.put(key.as_bytes(), stream(count, longest, groups), lifetime, EVENT);
@@ -254,7 +261,7 @@ fn shown(value: ValueRef<'_>, with_encoding: bool) -> String {
             let show = |it: crate::types::sorted_set::Scored<'_>| {
                 format!("{} {}", it.score, item(it.member))
             };
-            (set.encoding(), set.iter().map(show).collect())
+            (set.encoding(), set.iter().map(show).chain([ends(set)]).collect())
         }
         ValueRef::Hash(hash) => {
             let show = |it: hash::Field<'_>| {

@@ -13,12 +13,17 @@
 //!
 //! A set becomes large when the listpack would exceed [`PackLimits`]; small again only where
 //! [`SortedSet::settle`] is called.
+//!
+//! Members may have a deadline: then a companion knows of those ([`crate::types::timed`]), and the
+//! set itself is kept as above. Whoever answers clients asks [`SortedSet::live`] or one of its likes,
+//! which show the members that are not over; all else here is about all members.
 
 #![allow(clippy::float_cmp, reason = "no score is NaN, and equal ones are told by member")]
 
 mod index;
 mod iter;
 mod large;
+mod live;
 mod run;
 mod small;
 #[cfg(test)]
@@ -29,7 +34,10 @@ pub use iter::Iter;
 use crate::structures::cow_tree::End;
 use crate::structures::epoch::Epochs;
 use crate::structures::listpack::{Digits, Item, ListPack};
+use crate::structures::member_deadlines::MemberDeadlines;
+use crate::types::timed::{Companioned, Timed};
 use large::Large;
+use std::mem;
 use std::ops::Range;
 
 /// When a sorted set is too large for a listpack.
@@ -91,6 +99,7 @@ pub struct SortedSet(Form);
 enum Form {
     Small(ListPack),
     Large(Box<Large>),
+    Timed(Box<Timed<SortedSet>>),
 }
 
 impl Default for SortedSet {
@@ -126,6 +135,7 @@ impl SortedSet {
         match &self.0 {
             Form::Small(pack) => pack.len() / 2,
             Form::Large(large) => large.len(),
+            Form::Timed(timed) => timed.all.len(),
         }
     }
 
@@ -139,6 +149,7 @@ impl SortedSet {
         match &self.0 {
             Form::Small(_) => "listpack",
             Form::Large(_) => "skiplist",
+            Form::Timed(timed) => timed.all.encoding(),
         }
     }
 
@@ -147,6 +158,7 @@ impl SortedSet {
         match &self.0 {
             Form::Small(pack) => Some(pack),
             Form::Large(_) => None,
+            Form::Timed(timed) => timed.all.as_pack(),
         }
     }
 
@@ -155,6 +167,7 @@ impl SortedSet {
         match &self.0 {
             Form::Small(pack) => small::find(pack, member).map(|(_, score)| score),
             Form::Large(large) => large.score(member),
+            Form::Timed(timed) => timed.all.score(member),
         }
     }
 
@@ -163,6 +176,7 @@ impl SortedSet {
         match &self.0 {
             Form::Small(pack) => small::rank(pack, member),
             Form::Large(large) => large.rank(member),
+            Form::Timed(timed) => timed.all.rank(member),
         }
     }
 
@@ -171,6 +185,7 @@ impl SortedSet {
         match &self.0 {
             Form::Small(pack) => small::rank_at(pack, cut),
             Form::Large(large) => large.rank_at(cut),
+            Form::Timed(timed) => timed.all.rank_at(cut),
         }
     }
 
@@ -191,6 +206,7 @@ impl SortedSet {
         match &self.0 {
             Form::Small(pack) => Iter::of_pack(pack, rank, towards),
             Form::Large(large) => large.iter_from(rank, towards),
+            Form::Timed(timed) => timed.all.iter_from(rank, towards),
         }
     }
 
@@ -204,6 +220,7 @@ impl SortedSet {
                 0
             }
             Form::Large(large) => large.scan(cursor, count, visit),
+            Form::Timed(timed) => timed.all.scan(cursor, count, visit),
         }
     }
 
@@ -212,6 +229,10 @@ impl SortedSet {
         match &self.0 {
             Form::Small(pack) => pack.heap_bytes(),
             Form::Large(large) => large.memory_bytes(samples),
+            Form::Timed(timed) => {
+                let deadlines = timed.deadlines.memory_bytes();
+                size_of::<Timed<Self>>() + timed.all.memory_bytes(samples) + deadlines
+            }
         }
     }
 
@@ -220,6 +241,7 @@ impl SortedSet {
         match &self.0 {
             Form::Small(_) => 1,
             Form::Large(large) => large.free_effort(),
+            Form::Timed(timed) => timed.all.free_effort() + timed.deadlines.len(),
         }
     }
 }
@@ -246,7 +268,7 @@ impl SortedSet {
     }
 
     /// Gives a member the score that `decide` says when told the present one; without one, nothing
-    /// changes. Gives the score from before. O(log n).
+    /// changes. Gives the score from before. A deadline is kept. O(log n).
     pub fn update(
         &mut self,
         member: &[u8],
@@ -257,6 +279,7 @@ impl SortedSet {
         let pack = match &mut self.0 {
             Form::Small(pack) => pack,
             Form::Large(large) => return large.update(member, decide),
+            Form::Timed(timed) => return timed.all.update(member, limits, epochs, decide),
         };
         let found = small::find(pack, member);
         let old = found.map(|(_, score)| score);
@@ -291,6 +314,10 @@ impl SortedSet {
                 Some(score)
             }
             Form::Large(large) => large.remove(member),
+            Form::Timed(timed) => {
+                timed.deadlines.clear(member);
+                timed.all.remove(member)
+            }
         }
     }
 
@@ -308,6 +335,17 @@ impl SortedSet {
                 Some(shown)
             }
             Form::Large(large) => large.pop(end, show),
+            Form::Timed(timed) => {
+                let Timed { all, deadlines } = &mut **timed;
+                let (mut show, mut shown) = (Some(show), None);
+                // Not a closure type of its own, which would hold the caller's and so on.
+                let take: &mut dyn FnMut(Scored<'_>) = &mut |element| {
+                    deadlines.clear(element.member.as_text(&mut Digits::default()));
+                    shown = show.take().map(|show| show(element));
+                };
+                all.pop(end, take)?;
+                shown
+            }
         }
     }
 
@@ -324,11 +362,21 @@ impl SortedSet {
                 }
             }
             Form::Large(large) => large.remove_range(ranks),
+            Form::Timed(timed) => {
+                let Timed { all, deadlines } = &mut **timed;
+                for element in all.iter_from(ranks.start, End::Back).take(ranks.len()) {
+                    deadlines.clear(element.member.as_text(&mut Digits::default()));
+                }
+                all.remove_range(ranks);
+            }
         }
     }
 
     /// Becomes small if a listpack may hold all of it.
     pub fn settle(&mut self, limits: PackLimits) {
+        if let Form::Timed(timed) = &mut self.0 {
+            return timed.all.settle(limits);
+        }
         if let Form::Large(large) = &self.0
             && large.len() <= limits.entries
             && self.iter().all(|element| element.member.text_len() <= limits.value)
@@ -351,8 +399,44 @@ impl SortedSet {
         }
         match &mut self.0 {
             Form::Large(large) => large,
+            Form::Timed(timed) => timed.all.enlarge(epochs),
             Form::Small(_) => unreachable!("was just enlarged"),
         }
+    }
+}
+
+impl Companioned for SortedSet {
+    fn deadlines(&self) -> Option<&MemberDeadlines> {
+        match &self.0 {
+            Form::Timed(timed) => Some(&timed.deadlines),
+            Form::Small(_) | Form::Large(_) => None,
+        }
+    }
+    fn deadlines_mut(&mut self) -> Option<&mut MemberDeadlines> {
+        match &mut self.0 {
+            Form::Timed(timed) => Some(&mut timed.deadlines),
+            Form::Small(_) | Form::Large(_) => None,
+        }
+    }
+    fn found_deadlines(&mut self, epochs: &Epochs) -> &mut MemberDeadlines {
+        if !matches!(self.0, Form::Timed(_)) {
+            self.0 = Form::Timed(Timed::new(mem::take(self), epochs));
+        }
+        match &mut self.0 {
+            Form::Timed(timed) => &mut timed.deadlines,
+            Form::Small(_) | Form::Large(_) => unreachable!("was just given a companion"),
+        }
+    }
+    fn leave_deadlines(&mut self) {
+        if let Form::Timed(timed) = &mut self.0 {
+            *self = mem::take(&mut timed.all);
+        }
+    }
+    fn has(&self, member: &[u8]) -> bool {
+        self.score(member).is_some()
+    }
+    fn take(&mut self, member: &[u8], _: &mut Epochs) -> bool {
+        self.remove(member).is_some()
     }
 }
 

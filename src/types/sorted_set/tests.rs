@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use super::*;
+use crate::base::time::UnixMillis;
+use crate::structures::lifespan::Lifespan;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -11,15 +13,22 @@ const SMALL: PackLimits = PackLimits { entries: usize::MAX, value: usize::MAX };
 const MIXED: PackLimits = PackLimits { entries: 8, value: 12 };
 const LARGE: PackLimits = PackLimits { entries: 0, value: 0 };
 
-/// Scores and members as they should be.
+/// Scores of members, and deadlines, as they should be.
 #[derive(Clone, Debug, Default)]
-struct Model(BTreeMap<Vec<u8>, f64>);
+struct Model(BTreeMap<Vec<u8>, f64>, BTreeMap<Vec<u8>, i64>);
 
 impl Model {
     fn sorted(&self) -> Vec<(f64, Vec<u8>)> {
         let mut all: Vec<_> =
             self.0.iter().map(|(member, score)| (*score, member.clone())).collect();
         all.sort_by(|a, b| a.0.partial_cmp(&b.0).unwrap().then_with(|| a.1.cmp(&b.1)));
+        all
+    }
+
+    /// Elements that are not over.
+    fn living(&self, now: i64) -> Vec<(f64, Vec<u8>)> {
+        let mut all = self.sorted();
+        all.retain(|(_, member)| self.1.get(member).is_none_or(|at| *at > now));
         all
     }
 }
@@ -61,6 +70,33 @@ fn compare(set: &SortedSet, model: &Model) {
     assert_eq!(seen, all, "a scan visits each element once");
 }
 
+/// What is seen at some moment.
+fn compare_live(set: &SortedSet, model: &Model, now: i64) {
+    let (all, moment) = (model.living(now), UnixMillis(now));
+    assert_eq!(set.next_due().map(|at| at.0), model.1.values().min().copied());
+    assert_eq!(set.live_len(moment), all.len());
+    let live = set.live(moment);
+    assert_eq!((live.len(), live.encoding()), (all.len(), set.encoding()));
+    assert!(live.iter().map(owned).eq(all.iter().cloned()));
+    assert!(set.live_iter(End::Back, moment).map(owned).eq(all.iter().cloned()));
+    assert!(set.live_iter(End::Front, moment).map(owned).eq(all.iter().rev().cloned()));
+    for (member, score) in &model.0 {
+        let seen = all.iter().position(|(_, own)| own == member);
+        assert_eq!(set.live_score(member, moment), seen.map(|_| *score));
+        assert_eq!(live.rank(member), seen.map(|rank| (rank, *score)));
+        let at = model.1.get(member).copied().map(UnixMillis);
+        assert_eq!(set.deadline(member), Some(at));
+    }
+    let (mut seen, mut cursor) = (0, 0);
+    loop {
+        cursor = set.live_scan(cursor, 3, moment, &mut |_| seen += 1);
+        if cursor == 0 {
+            break;
+        }
+    }
+    assert_eq!(seen, all.len());
+}
+
 #[derive(Clone, Debug)]
 enum Op {
     Put(u16, f64),
@@ -71,6 +107,8 @@ enum Op {
     RemoveScores(f64, f64),
     Settle,
     Clone,
+    SetDeadline(u16, Option<i64>),
+    Expire(i64, usize),
 }
 
 fn score() -> impl Strategy<Value = f64> {
@@ -92,6 +130,8 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (score(), score()).prop_map(|(min, max)| Op::RemoveScores(min, max)),
         1 => Just(Op::Settle),
         1 => Just(Op::Clone),
+        6 => (0_u16..90, prop::option::of(0_i64..40)).prop_map(|(it, at)| Op::SetDeadline(it, at)),
+        1 => (0_i64..40, 1_usize..5).prop_map(|(now, budget)| Op::Expire(now, budget)),
     ]
 }
 
@@ -101,6 +141,17 @@ fn name(number: u16) -> Vec<u8> {
         1 => format!("member:{number}").into_bytes(),
         _ => format!("a much longer member, number {number}").into_bytes(),
     }
+}
+
+fn set_deadline(set: &mut SortedSet, model: &mut Model, member: &[u8], at: Option<i64>) {
+    let is_there = model.0.contains_key(member);
+    assert_eq!(set.set_deadline(member, at.map(UnixMillis), &Epochs::new()), is_there);
+    match at.filter(|_| is_there) {
+        Some(at) => model.1.insert(member.to_vec(), at),
+        None => model.1.remove(member),
+    };
+    // What the keyspace does when a change is over.
+    set.set_schedule(Lifespan::until(set.next_due().map(|at| at.0)));
 }
 
 fn run_ops(ops: Vec<Op>, limits: PackLimits) {
@@ -142,6 +193,16 @@ fn run_ops(ops: Vec<Op>, limits: PackLimits) {
                 model.0.retain(|_, score| *score < min || *score > max);
             }
             Op::Settle => set.settle(limits),
+            Op::SetDeadline(member, at) => set_deadline(&mut set, &mut model, &name(member), at),
+            Op::Expire(now, budget) => {
+                let due = set.due_count(UnixMillis(now)).min(budget);
+                let mut gone = |member: &[u8]| {
+                    assert!(model.1.remove(member).is_some_and(|at| at <= now));
+                    model.0.remove(member);
+                };
+                let count = set.expire(UnixMillis(now), budget, &mut Epochs::new(), &mut gone);
+                assert_eq!(count, due);
+            }
             Op::Clone => {
                 if let Some((set, model)) = &kept {
                     compare(set, model);
@@ -150,10 +211,12 @@ fn run_ops(ops: Vec<Op>, limits: PackLimits) {
             }
         }
         assert_eq!(set.len(), model.0.len());
+        model.1.retain(|member, _| model.0.contains_key(member));
     }
-    compare(&set, &model);
-    if let Some((set, model)) = &kept {
+    for (set, model) in kept.iter().map(|(set, model)| (set, model)).chain([(&set, &model)]) {
         compare(set, model);
+        compare_live(set, model, 20);
+        compare_live(set, model, -1);
     }
 }
 
