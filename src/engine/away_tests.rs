@@ -58,6 +58,16 @@ fn what_is_short_is_answered_at_once() {
             ("sadd s a", ":1"),
             ("smembers s", "*1 $1 a"),
             ("keys *", "*2 $1 l $1 s"),
+            ("xadd x 1-0 a 1", "$3 1-0"),
+            ("xadd x 2-0 a 2", "$3 2-0"),
+            ("xadd x 3-0 a 3", "$3 3-0"),
+            ("xadd x 4-0 a 4", "$3 4-0"),
+            ("xrange x - 1", "*1 *2 $3 1-0 *2 $1 a $1 1"),
+            ("xrange x - + count 1", "*1 *2 $3 1-0 *2 $1 a $1 1"),
+            ("geoadd g 13.4 38.1 Palermo 15.1 37.5 a 15.1 37.5 b 15.1 37.5 c", ":4"),
+            ("georadius g 13.4 38.1 1 km", "*1 $7 Palermo"),
+            ("georadius g 15 37 400 km count 1 any store t", ":1"),
+            ("georadius g 15 37 400 km store t", ":4"),
             ("config set offload-threshold 0", "+OK"),
             ("lrange l 0 -1", "*4 $1 4 $1 2 $1 3 $1 1"),
         ],
@@ -78,6 +88,11 @@ fn every_long_reader_gives_the_same_from_a_worker() {
         "hset h a 1 b 2 c 3 d 4 e 5",
         "mset k1 v k2 v w_1 3 w_2 2",
         "setbit bits 65535 1",
+        "geoadd g 13.4 38.1 Palermo 15.1 37.5 Catania 12.8 38.8 edge 14 38 four",
+        "xadd x 1-0 a 1",
+        "xadd x 2-0 a 2",
+        "xadd x 3-0 a 3",
+        "xadd x 4-0 a 4",
     ] {
         stage.ask(one, line);
     }
@@ -108,6 +123,17 @@ fn every_long_reader_gives_the_same_from_a_worker() {
         "bitcount bits",
         "bitpos bits 1",
         "debug digest",
+        "dump h",
+        "dump l",
+        "hrandfield h 5",
+        "xrange x - +",
+        "xrevrange x + - count 4",
+        "xread streams x 0",
+        "geosearch g fromlonlat 15 37 byradius 400 km withdist asc",
+        "georadius g 15 37 400 km withcoord",
+        "georadius_ro g 15 37 400 km",
+        "georadiusbymember g Palermo 400 km withhash",
+        "georadiusbymember_ro g Palermo 400 km",
     ];
     let direct: Vec<String> = lines.iter().map(|line| stage.ask(one, line)).collect();
     stage.ask(one, "config set offload-threshold 3");

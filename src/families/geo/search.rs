@@ -2,7 +2,7 @@
 
 use super::UNIT;
 use super::area::{Command as Asking, Order, Plan, Stored};
-use crate::command::context::{CmdResult, Flow, ReadCx, WriteCx};
+use crate::command::context::{CmdResult, Flow, ReadCx, ReadHandler, WriteCx};
 use crate::command::spec::DataRun::{self, Read, Write};
 use crate::command::spec::{
     Arg, Command, DENY_OOM, Group, Key, MOVABLE_KEYS, at_least, block, double, integer, key,
@@ -161,6 +161,21 @@ struct Found<'s> {
     distance: f64,
 }
 
+/// How many places have to be looked at; none that is worth a thought when the first few that are
+/// found will do. O(log n).
+fn effort(plan: &Plan<'_>, set: &SortedSet) -> usize {
+    match &plan.search {
+        Some(search) if !plan.is_any => {
+            let spans = search.spans();
+            let near = spans.into_iter().map(|span| {
+                set.ranks_between(Cut::BeforeScore(span.from), Cut::BeforeScore(span.until)).len()
+            });
+            near.sum()
+        }
+        _ => 0,
+    }
+}
+
 /// The places that are wanted, in the order in which they are.
 fn find<'s>(plan: &Plan<'_>, set: &'s SortedSet) -> Vec<Found<'s>> {
     let Some(search) = &plan.search else { return Vec::new() };
@@ -221,6 +236,9 @@ fn list(cx: &mut ReadCx<'_>, asking: Asking) -> CmdResult {
     let set = living(&cx.keys, key)?;
     let set = set.as_deref();
     let plan = Plan::read(&mut cx.args, asking, set, None)?;
+    if set.is_some_and(|set| cx.is_long(set.len()) && cx.is_long(effort(&plan, set))) {
+        return Ok(Flow::Away(None));
+    }
 
     let found = set.map(|set| find(&plan, set)).unwrap_or_default();
     cx.reply.array(found.len());
@@ -242,20 +260,26 @@ fn georadiusbymember_ro(cx: &mut ReadCx<'_>) -> CmdResult {
     list(cx, Asking::Radius { by_member: true, may_store: false })
 }
 
-/// Lists or stores, as the options say.
+/// Lists or stores, as the options say; `elsewhere` lists in a worker.
 fn list_or_store<'a>(
     cx: &mut WriteCx<'a>,
     asking: Asking,
-    source: &[u8],
-    target: Option<&'a [u8]>,
+    (source, target): (&[u8], Option<&'a [u8]>),
     event: Event,
+    elsewhere: ReadHandler,
 ) -> CmdResult {
     let limits = pack_limits(cx.limits);
-    let (args, reply) = (&mut cx.args, &mut cx.reply);
+    let (args, reply, here_max) = (&mut cx.args, &mut cx.reply, cx.here_max);
+    let mut is_long = false;
     let stored = cx.keys.derive(|keys, epochs| {
         let set = living(&keys, source)?;
         let set = set.as_deref();
         let plan = Plan::read(args, asking, set, target)?;
+        let exceeds = |set: &SortedSet| set.len() > here_max && effort(&plan, set) > here_max;
+        is_long = plan.target.is_none() && set.is_some_and(exceeds);
+        if is_long {
+            return Ok(None);
+        }
         let found = set.map(|set| find(&plan, set)).unwrap_or_default();
         let Some(target) = plan.target else {
             reply.array(found.len());
@@ -276,6 +300,9 @@ fn list_or_store<'a>(
         Ok(Some((target, stored)))
     })?;
 
+    if is_long {
+        return Ok(Flow::Away(Some(elsewhere)));
+    }
     if let Some((target, stored)) = stored {
         let len = stored.len();
         cx.keys.put(target, stored, Lifetime::Forever, event);
@@ -286,19 +313,19 @@ fn list_or_store<'a>(
 
 fn geosearchstore(cx: &mut WriteCx<'_>) -> CmdResult {
     let (target, source) = (cx.args.bytes()?, cx.args.bytes()?);
-    list_or_store(cx, Asking::SearchStore, source, Some(target), SEARCHED)
+    list_or_store(cx, Asking::SearchStore, (source, Some(target)), SEARCHED, geosearch)
 }
 
 fn georadius(cx: &mut WriteCx<'_>) -> CmdResult {
     let source = cx.args.bytes()?;
     let asking = Asking::Radius { by_member: false, may_store: true };
-    list_or_store(cx, asking, source, None, RADIUS)
+    list_or_store(cx, asking, (source, None), RADIUS, georadius_ro)
 }
 
 fn georadiusbymember(cx: &mut WriteCx<'_>) -> CmdResult {
     let source = cx.args.bytes()?;
     let asking = Asking::Radius { by_member: true, may_store: true };
-    list_or_store(cx, asking, source, None, RADIUS)
+    list_or_store(cx, asking, (source, None), RADIUS, georadiusbymember_ro)
 }
 
 #[cfg(test)]

@@ -135,10 +135,25 @@ fn hrandfield(cx: &mut ReadCx<'_>) -> CmdResult {
         cx.reply.array(0);
         return Ok(Flow::Replied);
     };
+    if cx.is_long(effort(hash, count)) {
+        return Ok(Flow::Away(None));
+    }
     if count < 0 {
         draw_again(cx, hash, count, values)
     } else {
         draw_distinct(cx, hash, count, values)
+    }
+}
+
+/// How many fields are looked at for `count` of them.
+fn effort(hash: &Hash, count: i64) -> usize {
+    let drawn = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
+    // Beyond the limit it is refused, which takes no time.
+    match count {
+        ..0 if count.unsigned_abs() > DRAWS_MAX => 0,
+        ..0 => drawn,
+        _ if drawn > hash.len() / FEW => hash.len(),
+        _ => drawn,
     }
 }
 

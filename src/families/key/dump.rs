@@ -8,12 +8,16 @@ use crate::command::spec::{
     Command, DENY_OOM, Group, Key, at_least, exactly, integer, key, pure, text,
 };
 use crate::keyspace::journal::{DEL, Event};
+use crate::keyspace::value::{StringRef, ValueRef};
 use crate::keyspace::write::{Free, PastUse};
 use crate::persistence::dump::{self as payload, Checksum, DumpError};
 use crate::persistence::rdb::Versions;
 use crate::persistence::rdb::decode::Limits;
 use crate::protocol::error::ReplyError;
 use crate::types::{hash, sorted_set};
+
+/// Bytes of a string whose payload costs as much as an element's.
+const BYTES_PER_ELEMENT: usize = 64;
 
 /// Table of this file.
 pub const COMMANDS: &[Command<DataRun>] = &[
@@ -73,8 +77,12 @@ fn limits(limits: &DataLimits) -> Limits {
 
 fn dump(cx: &mut ReadCx<'_>) -> CmdResult {
     let key = cx.args.bytes()?;
+    let value = cx.keys.value(key);
+    if value.is_some_and(|value| cx.is_long(effort(value))) {
+        return Ok(Flow::Away(None));
+    }
 
-    match cx.keys.value(key) {
+    match value {
         Some(value) => {
             let payload = payload::dump(value, cx.limits.compresses_payloads);
             cx.reply.bulk(&payload);
@@ -82,6 +90,21 @@ fn dump(cx: &mut ReadCx<'_>) -> CmdResult {
         None => cx.reply.null(),
     }
     Ok(Flow::Replied)
+}
+
+/// What a payload costs, in elements that are walked.
+fn effort(value: ValueRef<'_>) -> usize {
+    match value {
+        ValueRef::String(StringRef::Shared(blob)) => blob.len() / BYTES_PER_ELEMENT,
+        ValueRef::String(_) => 0,
+        ValueRef::List(list) => list.len(),
+        ValueRef::Set(set) => set.len(),
+        ValueRef::Stream(stream) => stream.log().len(),
+        ValueRef::SortedSet(set) => set.len(),
+        ValueRef::Hash(hash) => hash.len(),
+        #[cfg(test)]
+        ValueRef::Probe(_) => 0,
+    }
 }
 
 /// What stands behind the payload.

@@ -65,7 +65,13 @@ fn range(cx: &mut ReadCx<'_>, towards: End) -> CmdResult {
         cx.reply.null_array();
         return Ok(Flow::Replied);
     }
+    let wanted = count.unwrap_or(usize::MAX);
+    let is_long = cx.is_long(wanted.min(stream.log().len()))
+        && stream.log().range(start, end, towards).nth(cx.here_max).is_some();
+    if is_long {
+        return Ok(Flow::Away(None));
+    }
     let entries = stream.log().range(start, end, towards);
-    write_entries(&mut cx.reply, entries.take(count.unwrap_or(usize::MAX)));
+    write_entries(&mut cx.reply, entries.take(wanted));
     Ok(Flow::Replied)
 }

@@ -65,6 +65,13 @@ impl<'a> Asked<'a> {
     fn has_more(&self) -> bool {
         self.log.and_then(Log::last).is_some_and(|last| last.id > self.after)
     }
+
+    /// Whether giving what is wanted is work for a worker.
+    fn is_long(&self, cx: &ReadCx<'_>, read: &ReadArgs<'_>) -> bool {
+        let (Some(log), Some(first)) = (self.log, self.after.next()) else { return false };
+        let most = read.count.min(read.budget.entries()).min(log.len());
+        cx.is_long(most) && log.range(first, Id::MAX, End::Back).nth(cx.here_max).is_some()
+    }
 }
 
 fn xread(cx: &mut ReadCx<'_>) -> CmdResult {
@@ -72,6 +79,9 @@ fn xread(cx: &mut ReadCx<'_>) -> CmdResult {
     let asked: Result<Vec<_>, _> =
         read.streams.iter().map(|(key, word)| Asked::new(cx.keys, key, word)).collect();
     let asked = asked?;
+    if asked.iter().any(|asked| asked.is_long(cx, &read)) {
+        return Ok(Flow::Away(None));
+    }
 
     let (whole, mut served) = (cx.reply.open(), 0);
     for Asked { key, log, after } in asked.iter().filter(|asked| asked.has_more()) {
