@@ -36,17 +36,15 @@ impl Engine {
         client.reply_mode == ReplyMode::On
             && client.output.is_empty()
             && !client.flags.has(MARKED)
-            && self.config.maxmemory.0 == 0
             && !self.tracking.has_excess
             && self.tracking.client_count() == 0
             && self.monitors.is_empty()
             && self.gathered.is_none()
             && self.expires_actively
             && self.caller.is_none()
-            && !self.propagation.is_on()
             && !self.scripts.is_calling()
             && !self.blocked.has_ready()
-            && !self.is_guarded(key)
+            && !self.guards_reads(key)
     }
 
     /// Serves the data commands at the front of `requests` that need nothing but their reply.
@@ -60,6 +58,9 @@ impl Engine {
         replies: &mut Output,
     ) -> PlainRun {
         let mut run = PlainRun { done: 0, unfinished: None };
+        if self.config.maxmemory.0 != 0 {
+            self.make_room();
+        }
         if !self.is_undisturbed(key) {
             return run;
         }
@@ -68,6 +69,8 @@ impl Engine {
         let touches = !client.flags.has(ClientFlags::NO_TOUCH);
         let (now, here_max) = (self.now.unix_ms(), self.here_max);
         let mut last_row = client.last_row;
+        // Room is made before each write, and a log is told of it.
+        let only_reads = self.config.maxmemory.0 != 0 || self.propagation.is_on();
         for (request, row) in requests.iter().zip(rows) {
             let Some(index) = *row else { break };
             let args = args_of(buffer, batch, request);
@@ -85,7 +88,7 @@ impl Engine {
                     let keys = if touches { keys } else { keys.no_touch() };
                     handler(&mut ReadCx { args, reply, keys, limits, rng, here_max, in_script })
                 }
-                Run::Write(handler) => {
+                Run::Write(handler) if !only_reads => {
                     let keys = self.keyspace.writer(db, now);
                     let telling = &mut self.propagation.telling;
                     handler(&mut WriteCx {

@@ -43,6 +43,11 @@ const GATES: &[Gate] = &[
 impl Engine {
     /// Whether any gate could refuse a command of this client.
     pub(super) fn is_guarded(&self, key: ClientKey) -> bool {
+        self.config.maxmemory.0 != 0 || self.guards_reads(key)
+    }
+
+    /// Whether any gate could refuse a command of this client that adds nothing.
+    pub(super) fn guards_reads(&self, key: ClientKey) -> bool {
         const SPECIAL: u32 = ClientFlags::MULTI.0
             | ClientFlags::PAUSED.0
             | ClientFlags::BLOCKED.0
@@ -50,7 +55,6 @@ impl Engine {
         let Some(client) = self.clients.get(key) else { return true };
         !client.is_authenticated
             || client.flags.has(ClientFlags(SPECIAL))
-            || self.config.maxmemory.0 != 0
             || self.is_loading()
             || self.saving.has_failed()
             || self.appending.has_failed()
