@@ -164,10 +164,19 @@ pub fn is_possible(packed: usize, len: usize) -> bool {
 
 /// The text of `len` bytes that `packed` stands for; `None` if it is damaged. O(n).
 pub fn decompress(packed: &[u8], len: usize) -> Option<Vec<u8>> {
-    if !is_possible(packed.len(), len) {
-        return None;
-    }
-    let mut out = Vec::with_capacity(len);
+    let mut out = Vec::new();
+    decompress_into(packed, len, &mut out).then_some(out)
+}
+
+/// Puts the text of `len` bytes that `packed` stands for in the place of what `out` holds; whether
+/// it isn't damaged. O(n).
+pub fn decompress_into(packed: &[u8], len: usize, out: &mut Vec<u8>) -> bool {
+    out.clear();
+    is_possible(packed.len(), len) && unfold(packed, len, out).is_some()
+}
+
+fn unfold(packed: &[u8], len: usize, out: &mut Vec<u8>) -> Option<()> {
+    out.reserve_exact(len);
     let mut rest = packed;
     while let Some((&control, behind)) = rest.split_first() {
         let code = usize::from(control >> 5);
@@ -193,7 +202,7 @@ pub fn decompress(packed: &[u8], len: usize) -> Option<Vec<u8>> {
             return None;
         }
     }
-    (out.len() == len).then_some(out)
+    (out.len() == len).then_some(())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Snapshot files read by a thread of their own, which makes whole keys of them.
 
 use std::fs::File;
-use std::io::{self, BufReader, ErrorKind};
+use std::io::{self, ErrorKind};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -21,8 +21,6 @@ use super::config_files::reason;
 const PORTIONS_AHEAD: usize = 32;
 /// Keys of a portion, about: a tenth of a millisecond for the engine.
 const PORTION_KEYS: usize = 256;
-/// Bytes read at once.
-const BUFFER_BYTES: usize = 256 * 1024;
 
 /// A file while it is being read.
 #[derive(Debug)]
@@ -102,7 +100,8 @@ fn read(file: File, job: LoadJob, portions: &SyncSender<Portion>) {
         passed_on: 0,
         read: 0,
     };
-    let mut source = BufReader::with_capacity(BUFFER_BYTES, file);
+    // It reads in large pieces by itself.
+    let mut source = file;
     let outcome = rdb::load(&mut source, &options, values.epochs(), &mut sorter)
         .map_err(|error| match error.reason {
             // Words that tools look for.

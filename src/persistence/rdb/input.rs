@@ -17,6 +17,9 @@ const CHUNK: usize = 256 * 1024;
 /// Room that is made for bytes before any of them has come.
 const TRUSTED_BYTES: usize = 1024 * 1024;
 
+/// Compressed strings of up to so many bytes are lent rather than given away.
+const LENT_BYTES: usize = 4096;
+
 /// Where reading goes on, and all that has been read.
 pub struct Input<'a> {
     source: &'a mut dyn Read,
@@ -219,7 +222,17 @@ impl<'a> Input<'a> {
                 Ok(Text::Lent(&self.buffer[self.at - len..self.at]))
             }
             Head::Plain(len) => self.take(len).map(Text::Owned),
-            Head::Packed { packed, len } => self.unpack(packed, len).map(Text::Owned),
+            Head::Packed { packed, len } if len <= LENT_BYTES => {
+                // Most are copied beside their key: memory of their own would be in vain.
+                let mut text = std::mem::take(&mut self.scratch);
+                let unpacked = self.unpack(packed, len, &mut text);
+                self.scratch = text;
+                unpacked.map(|()| Text::Lent(&self.scratch))
+            }
+            Head::Packed { packed, len } => {
+                let mut text = Vec::new();
+                self.unpack(packed, len, &mut text).map(|()| Text::Owned(text))
+            }
         }
     }
 
@@ -233,18 +246,25 @@ impl<'a> Input<'a> {
                 return Ok(Item::Bytes(&self.buffer[self.at - len..self.at]));
             }
             Head::Plain(len) => self.scratch = self.take(len)?,
-            Head::Packed { packed, len } => self.scratch = self.unpack(packed, len)?,
+            Head::Packed { packed, len } => {
+                let mut text = std::mem::take(&mut self.scratch);
+                let unpacked = self.unpack(packed, len, &mut text);
+                self.scratch = text;
+                unpacked?;
+            }
         }
         Ok(Item::Bytes(&self.scratch))
     }
 
     /// A string of its own.
     pub fn owned(&mut self) -> Result<Vec<u8>, LoadError> {
-        Ok(match self.string()? {
-            Text::Int(value) => Item::Int(value).to_vec(),
-            Text::Lent(bytes) => bytes.to_vec(),
-            Text::Owned(bytes) => bytes,
-        })
+        let mut text = Vec::new();
+        match self.head()? {
+            Head::Int(value) => text = Item::Int(value).to_vec(),
+            Head::Plain(len) => text = self.take(len)?,
+            Head::Packed { packed, len } => self.unpack(packed, len, &mut text)?,
+        }
+        Ok(text)
     }
 
     /// Puts a string in the place of what `into` holds.
@@ -268,15 +288,15 @@ impl<'a> Input<'a> {
         Ok(bytes)
     }
 
-    fn unpack(&mut self, packed: usize, len: usize) -> Result<Vec<u8>, LoadError> {
-        let text = if packed <= self.ready() {
+    fn unpack(&mut self, packed: usize, len: usize, out: &mut Vec<u8>) -> Result<(), LoadError> {
+        let is_sound = if packed <= self.ready() {
             self.at += packed;
-            lzf::decompress(&self.buffer[self.at - packed..self.at], len)
+            lzf::decompress_into(&self.buffer[self.at - packed..self.at], len, out)
         } else {
             let packed = self.take(packed)?;
-            lzf::decompress(&packed, len)
+            lzf::decompress_into(&packed, len, out)
         };
-        text.map_or_else(|| self.damaged("a damaged compressed string"), Ok)
+        if is_sound { Ok(()) } else { self.damaged("a damaged compressed string") }
     }
 }
 
