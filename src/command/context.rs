@@ -120,6 +120,8 @@ pub struct DataLimits {
     pub lazy_user_flush: bool,
     /// `maxmemory-policy` is one of the LFU ones: OBJECT FREQ answers, OBJECT IDLETIME doesn't.
     pub counts_frequency: bool,
+    /// Small integers are told to have many owners: no access clock need be told apart.
+    pub shares_integers: bool,
     /// `rdbcompression`, which DUMP obeys, too.
     pub compresses_payloads: bool,
     /// RESTORE takes values whose checksum is wrong (DEBUG SET-SKIP-CHECKSUM-VALIDATION).

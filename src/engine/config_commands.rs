@@ -155,7 +155,11 @@ impl Engine {
     fn reset_stats(&mut self) {
         self.compaction.reset();
         let old = std::mem::take(&mut self.stats);
-        self.stats = Stats { memory_peak: old.memory_peak, ..Stats::default() };
+        self.stats = Stats {
+            memory_peak: old.memory_peak,
+            freed_before: self.outside.freeing().freed,
+            ..Stats::default()
+        };
         self.keyspace.stats().reset();
         for row in self.registry.rows_mut() {
             row.stats = CallStats::default();

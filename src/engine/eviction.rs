@@ -49,7 +49,11 @@ impl Engine {
                 break;
             }
         }
+        // Whoever is told that a key has gone gets a message, which takes memory until it is sent.
+        // It must not be a reason to remove more keys.
+        let before = self.outside.memory_used();
         self.react();
+        self.eviction_echo += self.outside.memory_used().saturating_sub(before);
         let nanos = self.nanos_between(started, self.outside.ticks());
         self.note_delay(Delay::EvictionCycle, nanos);
     }
@@ -60,8 +64,14 @@ impl Engine {
         if limit == 0 {
             return 0;
         }
-        let used = self.outside.memory_used().saturating_sub(self.uncounted_bytes());
-        used.saturating_sub(limit)
+        let excess = self.outside.memory_used().saturating_sub(limit);
+        if excess == 0 { 0 } else { excess.saturating_sub(self.uncounted_bytes()) }
+    }
+
+    /// Forgets half of what messages about evicted keys take: most of them have been sent by now.
+    /// Those that nobody reads count as of then.
+    pub(super) fn fade_echo(&mut self) {
+        self.eviction_echo /= 2;
     }
 
     /// Records accesses as the policy needs them.
@@ -85,6 +95,11 @@ impl Engine {
             self.keyspace.set_access_policy(access);
         }
     }
+}
+
+/// Whether keys go by when or how often they were used.
+pub(super) fn goes_by_access(chosen: Chosen) -> bool {
+    policy(chosen).is_some_and(|policy| matches!(policy.order, Order::Access | Order::Popularity))
 }
 
 fn policy(chosen: Chosen) -> Option<EvictionPolicy> {

@@ -238,6 +238,8 @@ pub struct Engine {
     ticks: u64,
     nanos_per_tick: u64,
     compaction: compaction::Compaction,
+    /// Bytes of messages about evicted keys, as far as they may not have been sent.
+    eviction_echo: usize,
     /// Bytes of the buffers that the shell's tasks share.
     pub shell_bytes: usize,
 }
@@ -289,6 +291,7 @@ impl Engine {
                 bulk_len_max: 0,
                 lazy_user_flush: false,
                 counts_frequency: false,
+                shares_integers: true,
                 compresses_payloads: true,
                 ignores_checksums: false,
                 takes_any_version: false,
@@ -326,6 +329,7 @@ impl Engine {
             client_bytes_max: None,
             ticks: 0,
             compaction: compaction::Compaction::default(),
+            eviction_echo: 0,
             shell_bytes: 0,
             config,
         };
@@ -338,6 +342,8 @@ impl Engine {
         self.limits = DataLimits {
             bulk_len_max: usize::try_from(self.config.proto_max_bulk_len.0).unwrap_or(usize::MAX),
             lazy_user_flush: self.config.lazyfree_lazy_user_flush,
+            shares_integers: self.config.maxmemory.0 == 0
+                || !eviction::goes_by_access(self.config.maxmemory_policy),
             counts_frequency: matches!(
                 self.config.maxmemory_policy,
                 EvictionPolicy::AllkeysLfu | EvictionPolicy::VolatileLfu

@@ -112,6 +112,7 @@ impl Engine {
     /// Bytes that removing keys would not give back, or that are on their way back: they don't
     /// count for `maxmemory`.
     pub(super) fn uncounted_bytes(&self) -> usize {
-        self.keyspace.held_bytes() + self.freeing_bytes()
+        let spare = self.spare_outputs.iter().map(Output::memory_bytes).sum::<usize>();
+        self.keyspace.held_bytes() + self.freeing_bytes() + self.eviction_echo + spare
     }
 }

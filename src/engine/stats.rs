@@ -220,6 +220,8 @@ pub struct Stats {
     pub turn_rate: Rate,
     /// Most memory ever used, bytes.
     pub memory_peak: usize,
+    /// Large things that had been freed when counting began.
+    pub freed_before: usize,
 }
 
 impl Stats {

@@ -84,6 +84,7 @@ impl Engine {
         self.stats.memory_peak = self.stats.memory_peak.max(self.outside.memory_used());
         if !self.has_paused_script() {
             if self.config.maxmemory.0 != 0 {
+                self.fade_echo();
                 self.make_room();
             }
             self.keyspace.fit_popularity();

@@ -39,6 +39,7 @@ impl Bench {
                 bulk_len_max: 512 << 20,
                 lazy_user_flush: false,
                 counts_frequency: false,
+                shares_integers: true,
                 compresses_payloads: true,
                 ignores_checksums: false,
                 takes_any_version: false,

@@ -19,6 +19,9 @@ pub(super) async fn housekeeping(host: SharedHost) {
         beat.tick().await;
         let mut host = host.borrow_mut();
         host.begin_turn();
+        // Between two turns nothing is in it any more.
+        host.batch.clear();
+        host.batch.shrink();
         host.engine.shell_bytes = host.batch.memory_bytes();
         host.engine.housekeep();
         host.end_turn();

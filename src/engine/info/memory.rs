@@ -52,7 +52,7 @@ pub(super) fn memory(engine: &mut Engine, text: &mut Text) {
     text.line("active_defrag_running", engine.compaction.effort());
     let freeing = engine.outside.freeing();
     text.line("lazyfree_pending_objects", freeing.pending);
-    text.line("lazyfreed_objects", freeing.freed);
+    text.line("lazyfreed_objects", freeing.freed.saturating_sub(engine.stats.freed_before));
     text.line("mem_overhead_db_hashtable", figures.overheads.tables);
     for (name, bytes) in figures.overheads.own() {
         text.line(&format!("mem_overhead_{name}"), bytes);

@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""What eviction does to the others: GET latencies while writers keep the server at `maxmemory`.
+
+  benches/eviction_latency.py                               all servers, 400 MB of 1 KB values
+  benches/eviction_latency.py --servers ochre --megabytes 1000 --policy allkeys-lfu
+
+The server is filled to `maxmemory`. Writers then set new keys as fast as they can while another
+client sends GETs one by one, about five thousand a second: percentiles in milliseconds, first
+without writers, then beside them, then while `maxmemory` is halved under them; with it the time
+until memory is within the new bound. Servers get one processor, the clients the other.
+"""
+
+import argparse
+import gc
+import multiprocessing
+import os
+import sys
+import time
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+PROJECT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROJECT / "tests"))
+sys.path.insert(0, str(PROJECT / "benches"))
+from harness import resp, servers  # noqa: E402
+from long_reads import LOAD_CORE, SERVER_CORE, latencies  # noqa: E402
+
+VALUE = "v" * 1000
+
+
+class Writer(multiprocessing.Process):
+    """Sets keys that are not there, sixteen at a time."""
+
+    def __init__(self, port, number):
+        super().__init__()
+        self.link, self.number = resp.Connection(port, timeout=60), number
+        self.ends = multiprocessing.Event()
+
+    def run(self):
+        at = 0
+        while not self.ends.is_set():
+            batch = [resp.encode(("SET", f"w{self.number}:{at + n}", VALUE)) for n in range(16)]
+            at += 16
+            self.link.socket.sendall(b"".join(batch))
+            for _ in batch:
+                self.link.read()
+
+
+class Halver(multiprocessing.Process):
+    """Halves the bound after a second, and waits until memory is within it."""
+
+    def __init__(self, port, bound):
+        super().__init__()
+        self.link, self.bound = resp.Connection(port, timeout=60), bound
+        self.taken = multiprocessing.SimpleQueue()
+
+    def run(self):
+        time.sleep(1)
+        begun = time.perf_counter()
+        self.link.call("CONFIG", "SET", "maxmemory", self.bound)
+        while int(self.link.info("memory")["used_memory"]) > self.bound * 1.03:
+            time.sleep(0.002)
+        self.taken.put(time.perf_counter() - begun)
+
+
+def fill(server, megabytes):
+    link = resp.Connection(server.port, timeout=300)
+    for start in range(0, megabytes * 1024, 1000):
+        link.socket.sendall(b"".join(resp.encode(("SET", f"key:{n}", VALUE)) for n in range(start, start + 1000)))
+        for _ in range(1000):
+            link.read()
+    link.close()
+
+
+def show(name, what, found, more=""):
+    at = lambda share: found[min(int(len(found) * share), len(found) - 1)] * 1e3
+    print(
+        f"{name:8} {what:18} {len(found):7} {at(0.5):8.3f} {at(0.99):8.3f} {at(0.999):8.3f} {found[-1] * 1e3:8.2f} {more}",
+        flush=True,
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description="latency beside eviction")
+    parser.add_argument("--servers", default="ochre,redis8,valkey9")
+    parser.add_argument("--megabytes", type=int, default=400)
+    parser.add_argument("--policy", default="allkeys-lru")
+    parser.add_argument("--writers", type=int, default=4)
+    parser.add_argument("--seconds", type=float, default=8)
+    options = parser.parse_args()
+    os.sched_setaffinity(0, {LOAD_CORE})
+    gc.disable()
+    print(f"{'server':8} {'beside':18} {'GETs':>7} {'p50 ms':>8} {'p99':>8} {'p99.9':>8} {'max':>8}")
+    for name in options.servers.split(","):
+        bound = options.megabytes << 20
+        conf = f"protected-mode no\nmaxmemory {bound}\nmaxmemory-policy {options.policy}\n"
+        with servers.Server(name, conf=conf, prefix=("taskset", "-c", str(SERVER_CORE))) as server:
+            fill(server, options.megabytes)
+            show(name, "nothing", latencies(server.port, options.seconds / 2))
+            writers = [Writer(server.port, number) for number in range(options.writers)]
+            for writer in writers:
+                writer.start()
+            show(name, "writers", latencies(server.port, options.seconds))
+            halver = Halver(server.port, bound // 2)
+            halver.start()
+            found = latencies(server.port, options.seconds)
+            halver.join()
+            show(name, "maxmemory halved", found, f"within the bound after {halver.taken.get() * 1e3:.0f} ms")
+            for writer in writers:
+                writer.ends.set()
+                writer.join()
+
+
+if __name__ == "__main__":
+    main()
