@@ -45,17 +45,23 @@ impl Engine {
                     break 'rounds;
                 }
             }
+            // What is noted of long keys would take as much memory as they gave back.
+            self.tell_of_evicted();
             if self.nanos_between(started, self.outside.ticks()) > budget {
                 break;
             }
         }
-        // Whoever is told that a key has gone gets a message, which takes memory until it is sent.
-        // It must not be a reason to remove more keys.
+        self.tell_of_evicted();
+        let nanos = self.nanos_between(started, self.outside.ticks());
+        self.note_delay(Delay::EvictionCycle, nanos);
+    }
+
+    /// Has everybody take note of what has gone. Whoever is told gets a message, which takes memory
+    /// until it is sent: that must not be a reason to remove more keys.
+    fn tell_of_evicted(&mut self) {
         let before = self.outside.memory_used();
         self.react();
         self.eviction_echo += self.outside.memory_used().saturating_sub(before);
-        let nanos = self.nanos_between(started, self.outside.ticks());
-        self.note_delay(Delay::EvictionCycle, nanos);
     }
 
     /// Bytes beyond `maxmemory`.
