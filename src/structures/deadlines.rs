@@ -6,10 +6,12 @@
 //!
 //! 1. Moments are in ascending order, by time and then by hash, and no leaf is empty.
 
-use super::cow_tree::{CowTree, End, Leaf};
+use super::cow_tree::{CowTree, End, Leaf, estimate_bytes, insert_within};
 
 /// Moments of a leaf: 2 KiB.
 const LEAF_MAX: usize = 128;
+/// Leaves looked at for an estimate of what all take.
+const SAMPLES: usize = 16;
 
 /// A member goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,11 +45,12 @@ impl Leaf for Moments {
         self.0.len() + right.0.len() <= LEAF_MAX * 3 / 4
     }
     fn absorb(&mut self, right: &Self) {
+        self.0.reserve_exact(right.0.len());
         self.0.extend_from_slice(&right.0);
     }
 }
 
-/// See the head of the file. 16 to 32 bytes per moment.
+/// See the head of the file. 17 to 32 bytes per moment, mostly about 22.
 #[derive(Clone, Debug, Default)]
 pub struct Deadlines {
     tree: CowTree<Moments>,
@@ -80,13 +83,7 @@ impl Deadlines {
         let is_before = |key: &Moment| *key <= moment;
         let added = self.tree.edit_by(is_before, (), |leaf, after| {
             let at = leaf.0.partition_point(is_before);
-            leaf.0.insert(at, moment);
-            if leaf.0.len() > LEAF_MAX {
-                // Deadlines mostly come in order: then the leaf is left full.
-                let is_last = at + 1 == leaf.0.len();
-                let split = if is_last { LEAF_MAX } else { LEAF_MAX / 2 };
-                after.push(leaf.split_off(split));
-            }
+            after.extend(insert_within(&mut leaf.0, at, moment, LEAF_MAX).map(Moments));
         });
         if added.is_none() {
             self.tree.push(Moments(vec![moment]), End::Back);
@@ -105,7 +102,7 @@ impl Deadlines {
 
     /// Bytes allocated, about.
     pub fn memory_bytes(&self) -> usize {
-        self.tree.leaves_estimated() * (LEAF_MAX * size_of::<Moment>() + 64)
+        estimate_bytes(&self.tree, SAMPLES, |leaf| leaf.0.capacity() * size_of::<Moment>())
     }
 }
 

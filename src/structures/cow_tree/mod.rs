@@ -271,6 +271,43 @@ pub fn partition_point<T>(items: &[T], is_before: impl Fn(&T) -> bool) -> usize 
     from + items[from..until].iter().filter(|item| is_before(item)).count()
 }
 
+/// Puts an item at a place of a leaf that may hold `most`; what is then too much comes back, to stand
+/// behind it. A leaf that grows at its end is left full, another one is halved. Room is taken in
+/// small steps: in a tree of many leaves, what doubling sets aside would be a third of all.
+pub fn insert_within<T>(items: &mut Vec<T>, at: usize, item: T, most: usize) -> Option<Vec<T>> {
+    let mut rest = None;
+    let (mut target, mut at) = (items, at);
+    if target.len() >= most {
+        let split = if at == target.len() { at } else { most / 2 };
+        let right = rest.insert(target.split_off(split));
+        target.shrink_to_fit();
+        if at >= split {
+            (target, at) = (right, at - split);
+        }
+    }
+    if target.len() == target.capacity() {
+        target.reserve_exact(target.len().clamp(1, (most / 8).max(1)));
+    }
+    target.insert(at, item);
+    rest
+}
+
+/// Bytes of a tree with items in leaves: of all of them estimated from the first `samples` leaves.
+pub fn estimate_bytes<L: Leaf>(
+    tree: &CowTree<L>,
+    samples: usize,
+    bytes: impl Fn(&L) -> usize,
+) -> usize {
+    let sampled = tree.leaves(0, End::Back).0.take(samples);
+    let (items, held) = sampled.fold((0, 0), |(items, held), leaf| {
+        (items + leaf.weight(), held + LEAF_OVERHEAD + bytes(leaf))
+    });
+    held * tree.len() / items.max(1)
+}
+
+/// What a leaf takes beside its items: counted struct, place and key in the parent.
+const LEAF_OVERHEAD: usize = 96;
+
 /// Changes the leaf that `choose` leads to; gives back the nodes that now come behind `edge`.
 fn edit<L: Leaf, R>(
     edge: Edge<'_, L>,
