@@ -180,6 +180,17 @@ impl Log {
         }
     }
 
+    /// Appends what is gathered, whatever the policy.
+    fn append_now(&mut self) {
+        let turn = LogTurn {
+            now: Now { unix_us: 0, monotonic: self.last_sync },
+            policy: AppendFsync::No,
+            is_stamped: false,
+            spares_disk: false,
+        };
+        self.append(&turn, true);
+    }
+
     fn count_written(&mut self, bytes: usize) {
         self.written += bytes as u64;
         if let Some(current) = &mut self.current {
@@ -260,7 +271,6 @@ impl Log {
         self.last_stamp_s = 0;
         // What the old file holds must last before anything in the new one counts as synced.
         if let Some(old) = self.current.replace(Current { file: Arc::new(file), len: 0 }) {
-            self.syncer.wait();
             self.syncer.begin(&old.file, self.written);
         }
         Ok(())
@@ -365,14 +375,8 @@ impl LogFiles for Log {
     }
 
     fn settle(&mut self) -> bool {
-        let turn = LogTurn {
-            now: Now { unix_us: 0, monotonic: self.last_sync },
-            policy: AppendFsync::No,
-            is_stamped: false,
-            spares_disk: false,
-        };
         self.syncer.wait();
-        self.append(&turn, true);
+        self.append_now();
         let Some(current) = &self.current else { return true };
         match current.file.sync_data() {
             Ok(()) => self.syncer.note(self.written),
@@ -386,7 +390,8 @@ impl LogFiles for Log {
 
     fn begin_base(&mut self, job: BaseJob) -> Result<(), String> {
         if self.is_listed {
-            self.settle();
+            // Written, but synced in the background: up to a second's changes would take long.
+            self.append_now();
             if !self.unwritten.is_empty() {
                 return Err(self.failure.clone().unwrap_or_default());
             }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -13,7 +13,8 @@ use crate::server::config_files::reason;
 /// What both threads see.
 #[derive(Debug, Default)]
 struct State {
-    is_busy: AtomicBool,
+    /// Syncs that are under way or wait their turn.
+    pending: AtomicUsize,
     synced: AtomicU64,
     /// Number of the error by which the latest sync failed; 0 if it didn't.
     failure: AtomicI32,
@@ -27,9 +28,10 @@ pub(super) struct Syncer {
 }
 
 impl Syncer {
-    /// Has a file synced that holds everything up to so many bytes.
+    /// Has a file synced that, with those before it, holds everything up to so many bytes. One sync
+    /// follows the other.
     pub(super) fn begin(&mut self, file: &Arc<File>, upto: u64) {
-        self.state.is_busy.store(true, Ordering::Release);
+        self.state.pending.fetch_add(1, Ordering::AcqRel);
         let tasks = self.tasks.take().or_else(|| self.start());
         match tasks {
             Some(tasks) if tasks.send((Arc::clone(file), upto)).is_ok() => {
@@ -42,7 +44,7 @@ impl Syncer {
 
     /// Whether a sync is under way.
     pub(super) fn is_busy(&self) -> bool {
-        self.state.is_busy.load(Ordering::Acquire)
+        self.state.pending.load(Ordering::Acquire) > 0
     }
 
     /// Waits until none is.
@@ -96,6 +98,6 @@ impl State {
                 self.failure.store(number, Ordering::Release);
             }
         }
-        self.is_busy.store(false, Ordering::Release);
+        self.pending.fetch_sub(1, Ordering::AcqRel);
     }
 }
