@@ -168,3 +168,27 @@ fn memory_usage_tells_what_collections_take() {
         compare(&mut server, &what, filling.encoding, &fill(filling));
     }
 }
+
+#[test]
+fn refreshing_deadlines_takes_no_memory() {
+    let mut server = Server::start();
+    let refresh = |server: &mut Server, round: usize| {
+        let mut pipeline = pipe();
+        for number in 0..3000 {
+            let seconds = 1800 + (number * 7 + round * 13) % 600;
+            pipeline.cmd("EXPIRE").arg(format!("session:{number}")).arg(seconds).ignore();
+        }
+        pipeline.exec(&mut server.link).unwrap();
+    };
+    let mut pipeline = pipe();
+    for number in 0..3000 {
+        let key = format!("session:{number}");
+        pipeline.cmd("SET").arg(key).arg("x".repeat(100)).arg("EX").arg(1800).ignore();
+    }
+    pipeline.exec(&mut server.link).unwrap();
+    (0..3).for_each(|round| refresh(&mut server, round));
+    let before = server.used();
+    (3..60).for_each(|round| refresh(&mut server, round));
+    let after = server.used();
+    assert!(after < before + before / 20, "{before} bytes were used, then {after}");
+}

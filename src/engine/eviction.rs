@@ -22,8 +22,11 @@ impl Engine {
     pub(super) fn make_room(&mut self) {
         if self.memory_excess() == 0 {
             self.is_out_of_memory = false;
+            self.stats.exceeded_us += self.exceeded_us();
+            self.stats.exceeded_since = None;
             return;
         }
+        self.stats.exceeded_since.get_or_insert(self.now.monotonic);
         let Some(policy) = policy(self.config.maxmemory_policy) else {
             self.is_out_of_memory = true;
             return;
@@ -54,6 +57,12 @@ impl Engine {
         self.tell_of_evicted();
         let nanos = self.nanos_between(started, self.outside.ticks());
         self.note_delay(Delay::EvictionCycle, nanos);
+    }
+
+    /// For how long memory has been above `maxmemory` by now. Microseconds.
+    pub(super) fn exceeded_us(&self) -> u64 {
+        let since = self.stats.exceeded_since.filter(|_| self.config.maxmemory.0 != 0);
+        since.map_or(0, |since| self.now.monotonic.since(since))
     }
 
     /// Has everybody take note of what has gone. Whoever is told gets a message, which takes memory

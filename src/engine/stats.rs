@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::base::time::MonotonicMicros;
+
 /// Durations by powers of two, in microseconds: bucket `n` counts calls of less than 2^n us.
 ///
 /// 40 counters, allocated at the first call; a percentile is the upper bound of its bucket refined
@@ -220,6 +222,10 @@ pub struct Stats {
     pub turn_rate: Rate,
     /// Most memory ever used, bytes.
     pub memory_peak: usize,
+    /// Time during which memory was above `maxmemory`, up to when it last was not. Microseconds.
+    pub exceeded_us: u64,
+    /// Since when it is.
+    pub exceeded_since: Option<MonotonicMicros>,
     /// Large things that had been freed when counting began.
     pub freed_before: usize,
 }

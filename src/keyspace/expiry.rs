@@ -20,6 +20,16 @@ impl Keyspace {
         due.filter_map(Timers::next_due).min().map(UnixMillis)
     }
 
+    /// Percent of the keys with a deadline whose time is over and which are still to be removed.
+    pub fn stale_percent(&self, now: UnixMillis) -> f64 {
+        let used = self.databases.iter().take(usize::from(self.used));
+        let (late, all) = used.fold((0, 0), |(late, all), db| {
+            (late + db.timers.overdue(now.0), all + db.timers.len())
+        });
+        #[allow(clippy::cast_precision_loss, reason = "shown with two decimals")]
+        if all == 0 { 0.0 } else { late.min(all) as f64 * 100.0 / all as f64 }
+    }
+
     /// Removes keys and members that are due, noting `expired` or its like. At most `budget` items of the wheels
     /// are looked at; returns about how many remain to be.
     pub fn expire_due(&mut self, now: UnixMillis, budget: usize) -> usize {

@@ -101,14 +101,15 @@ fn keys(engine: &Engine, text: &mut Text) {
     let keys = engine.keyspace.stats();
     text.line("expired_subkeys", keys.expired_members.get());
     text.line("expired_keys", keys.expired.get());
-    text.decimal("expired_stale_perc", 0.0, 2);
+    text.decimal("expired_stale_perc", engine.keyspace.stale_percent(engine.now.unix_ms()), 2);
     text.line("expired_time_cap_reached_count", engine.stats.expire_budgets_spent);
     text.line("expire_cycle_cpu_milliseconds", engine.stats.expire_nanos / 1_000_000);
     text.line("evicted_keys", keys.evicted.get());
     text.line("evicted_clients", engine.stats.evicted_clients);
     text.line("evicted_scripts", engine.scripts.figures().evicted);
-    text.line("total_eviction_exceeded_time", 0);
-    text.line("current_eviction_exceeded_time", 0);
+    let exceeded_us = engine.exceeded_us();
+    text.line("total_eviction_exceeded_time", (engine.stats.exceeded_us + exceeded_us) / 1000);
+    text.line("current_eviction_exceeded_time", exceeded_us / 1000);
     text.line("keyspace_hits", keys.hits.get());
     text.line("keyspace_misses", keys.misses.get());
 }
