@@ -70,7 +70,7 @@ impl Engine {
     fn tell_of_evicted(&mut self) {
         let before = self.outside.memory_used();
         self.react();
-        self.eviction_echo += self.outside.memory_used().saturating_sub(before);
+        self.eviction_echo[0] += self.outside.memory_used().saturating_sub(before);
     }
 
     /// Bytes beyond `maxmemory`.
@@ -83,10 +83,10 @@ impl Engine {
         if excess == 0 { 0 } else { excess.saturating_sub(self.uncounted_bytes()) }
     }
 
-    /// Forgets half of what messages about evicted keys take: most of them have been sent by now.
-    /// Those that nobody reads count as of then.
+    /// Forgets what messages about evicted keys took at the last round of housekeeping but one:
+    /// they have been sent by now. Those that nobody reads count from then on.
     pub(super) fn fade_echo(&mut self) {
-        self.eviction_echo /= 2;
+        self.eviction_echo = [0, self.eviction_echo[0]];
     }
 
     /// Records accesses as the policy needs them.

@@ -238,8 +238,9 @@ pub struct Engine {
     ticks: u64,
     nanos_per_tick: u64,
     compaction: compaction::Compaction,
-    /// Bytes of messages about evicted keys, as far as they may not have been sent.
-    eviction_echo: usize,
+    /// Bytes of messages about evicted keys that may not have been sent: since the last round of
+    /// housekeeping, and between that and the one before.
+    eviction_echo: [usize; 2],
     /// Bytes of the buffers that the shell's tasks share.
     pub shell_bytes: usize,
 }
@@ -329,7 +330,7 @@ impl Engine {
             client_bytes_max: None,
             ticks: 0,
             compaction: compaction::Compaction::default(),
-            eviction_echo: 0,
+            eviction_echo: [0; 2],
             shell_bytes: 0,
             config,
         };

@@ -113,6 +113,9 @@ impl Engine {
     /// count for `maxmemory`.
     pub(super) fn uncounted_bytes(&self) -> usize {
         let spare = self.spare_outputs.iter().map(Output::memory_bytes).sum::<usize>();
-        self.keyspace.held_bytes() + self.freeing_bytes() + self.eviction_echo + spare
+        self.keyspace.held_bytes()
+            + self.freeing_bytes()
+            + self.eviction_echo.iter().sum::<usize>()
+            + spare
     }
 }
