@@ -93,15 +93,21 @@ pub(super) enum Delay {
     EvictionCycle,
     /// A slice of moving keys together.
     Compaction,
+    /// Writing changes to the append-only file.
+    LogWrite,
+    /// Writing changes to the append-only file and syncing it before anybody gets a reply.
+    LogSync,
 }
 
 impl Delay {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 7] = [
         Self::Command,
         Self::FastCommand,
         Self::ExpireCycle,
         Self::EvictionCycle,
         Self::Compaction,
+        Self::LogWrite,
+        Self::LogSync,
     ];
 
     const fn name(self) -> &'static str {
@@ -111,6 +117,8 @@ impl Delay {
             Self::ExpireCycle => "expire-cycle",
             Self::EvictionCycle => "eviction-cycle",
             Self::Compaction => "active-defrag-cycle",
+            Self::LogWrite => "aof-write",
+            Self::LogSync => "aof-fsync-always",
         }
     }
 
@@ -132,6 +140,10 @@ impl Delay {
             }
             Self::EvictionCycle => "The data set is at maxmemory: give it more, or keep less.",
             Self::Compaction => "Lower active-defrag-cycle-us, or active-defrag-cycle-max.",
+            Self::LogWrite => {
+                "The disk was busy: let no-appendfsync-on-rewrite spare it, or give it less to do."
+            }
+            Self::LogSync => "Every reply waits for the disk: appendfsync everysec does not.",
         }
     }
 }

@@ -6,6 +6,8 @@ use crate::command::spec::{ADMIN, SKIP_MONITOR};
 
 use crate::config::Field;
 
+use crate::protocol::error::ReplyError;
+
 use super::Engine;
 use super::client::{ClientFlags, ClientKey};
 use super::context::EngineCx;
@@ -62,6 +64,10 @@ impl Engine {
 /// MONITOR
 pub(super) fn monitor(cx: &mut EngineCx<'_>) -> CmdResult {
     let key = cx.client;
+    if cx.caller().flags.has(ClientFlags::MULTI) {
+        // Lines amid a transaction's replies would be taken for some of them.
+        return Err(ReplyError::Fixed("ERR MONITOR isn't allowed for DENY BLOCKING client"));
+    }
     if !cx.caller().flags.has(ClientFlags::MONITOR) {
         cx.caller().flags.set(ClientFlags::MONITOR, true);
         cx.engine.monitors.push(key);

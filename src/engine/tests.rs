@@ -23,7 +23,7 @@ use crate::protocol::request::{Batch, Request, Span};
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) memory_used: usize,
-    ticks: u64,
+    pub(super) ticks: u64,
     /// Nanoseconds that a look at the clock takes, beyond the first.
     pub(super) pace: u64,
     file: Vec<u8>,
@@ -477,6 +477,8 @@ fn delays_are_sampled_from_the_threshold_on() {
 fn monitors_see_commands_in_their_order() {
     let mut stage = Stage::new(&[]);
     let (watcher, key) = (stage.connect(), stage.connect());
+    let refusal = "*1 -ERR MONITOR isn't allowed for DENY BLOCKING client";
+    stage.check(watcher, &[("multi", "+OK"), ("monitor", "+QUEUED"), ("exec", refusal)]);
     stage.check(watcher, &[("monitor", "+OK")]);
     for line in ["multi", "set k v", "exec", "config get port", "auth x y"] {
         stage.ask(key, line);

@@ -16,6 +16,8 @@ pub(in crate::engine) struct MadeUpLog {
     pub jobs: Vec<BaseJob>,
     /// Bases that took their place.
     pub adopted: usize,
+    /// Nanoseconds that a write takes.
+    pub pace: u64,
 }
 
 impl LogFiles for World {
@@ -29,7 +31,9 @@ impl LogFiles for World {
         Ok(())
     }
     fn write(&mut self, changes: &mut Vec<u8>, _: &LogTurn) {
-        self.0.borrow_mut().log.bytes.extend_from_slice(changes);
+        let mut state = self.0.borrow_mut();
+        state.log.bytes.extend_from_slice(changes);
+        state.ticks += state.log.pace;
     }
     fn tick(&mut self, _: &LogTurn) {}
     fn settle(&mut self) -> bool {
@@ -67,6 +71,26 @@ fn changes_are_written_before_replies_leave() {
     stage.engine.write_log();
     assert!(!stage.engine.log_is_behind());
     assert_eq!(text(&stage), "*2 $6 SELECT $1 0 *3 $3 set $1 a $1 2 ");
+}
+
+#[test]
+fn a_slow_disk_is_told_by_latency() {
+    let mut stage = Stage::new(&[("latency-monitor-threshold", "5")]);
+    let key = stage.connect();
+    stage.engine.log_opened();
+    for (policy, event, millis) in [("everysec", "aof-write", 7), ("always", "aof-fsync-always", 9)]
+    {
+        stage.ask(key, &format!("config set appendfsync {policy}"));
+        stage.check(key, &[("set a 1", "+OK")]);
+        stage.engine.write_log();
+        assert!(!stage.ask(key, "latency latest").contains(event), "it was quick");
+        stage.world.0.borrow_mut().log.pace = millis * 1_000_000;
+        stage.check(key, &[("set a 2", "+OK")]);
+        stage.engine.write_log();
+        stage.world.0.borrow_mut().log.pace = 0;
+        let latest = stage.ask(key, "latency latest");
+        assert!(latest.contains(event) && latest.contains(&format!(" :{millis} ")), "{latest}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use crate::base::time::{Now, UnixMillis};
 use crate::config::choices::AppendFsync;
 use crate::engine::Engine;
 use crate::engine::client::ClientKey;
+use crate::engine::latency::Delay;
 use crate::protocol::error::ReplyError;
 
 use super::files::LogTurn;
@@ -91,8 +92,12 @@ impl Engine {
             return;
         }
         let turn = self.log_turn();
+        let started = self.outside.ticks();
         let files = self.outside.log_files();
         self.propagation.take(|changes| files.write(changes, &turn));
+        let nanos = self.nanos_between(started, self.outside.ticks());
+        let syncs = turn.policy == AppendFsync::Always;
+        self.note_delay(if syncs { Delay::LogSync } else { Delay::LogWrite }, nanos);
         self.note_log();
     }
 

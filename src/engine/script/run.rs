@@ -269,8 +269,13 @@ impl Engine {
         let Some(running) = &self.scripts.running else { return };
         let machine = Rc::clone(&running.machine);
         let words = machine.shared.words.borrow();
-        // There is one user, who may do everything.
-        let is_known = self.registry.find_called(&words.args()).is_some();
+        let args = words.args();
+        // There is one user, who may do everything there is. A container stands here only alone or
+        // before a subcommand that it doesn't have.
+        let is_known = self
+            .registry
+            .find_called(&args)
+            .is_some_and(|row| args.word_count() == 1 || !self.registry.row(row).is_container());
         machine.shared.verdict.set(is_known.then_some(true));
     }
 

@@ -67,6 +67,22 @@ fn values_become_replies() {
 }
 
 #[test]
+fn scripts_may_ask_what_their_caller_may_do() {
+    let invalid = "-ERR Invalid command passed to redis.acl_check_cmd()";
+    check(&[
+        ("return redis.acl_check_cmd('get', 'x')", ":1"),
+        ("return redis.acl_check_cmd('config')", ":1"),
+        ("return redis.acl_check_cmd('config', 'get', 'x')", ":1"),
+        ("return redis.acl_check_cmd('config', 'nope')", invalid),
+        ("return redis.acl_check_cmd('nope')", invalid),
+        (
+            "return redis.acl_check_cmd()",
+            "-ERR Please specify at least one argument for this redis lib call",
+        ),
+    ]);
+}
+
+#[test]
 fn errors_keep_their_bytes() {
     let (mut stage, key) = stage();
     for (script, expected) in [
