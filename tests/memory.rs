@@ -89,6 +89,21 @@ const FILLINGS: &[Filling] = &[
     Filling { encoding: "raw", command: "PFADD", keys: 5000, members: 2, words: plain },
 ];
 
+/// Fillings whose members get a deadline each, and the command for that.
+const DATED: &[(usize, &str)] =
+    &[(2, "SPEXPIRE"), (4, "SPEXPIRE"), (7, "ZPEXPIRE"), (8, "ZPEXPIRE")];
+
+/// Gives each member a deadline of its own.
+fn date(filling: &Filling, command: &str, pipelines: &mut [Pipeline]) {
+    for (number, pipeline) in pipelines.iter_mut().enumerate() {
+        for member in 0..filling.members {
+            let name = (filling.words)(member).pop().unwrap();
+            let call = pipeline.cmd(command).arg(format!("key:{number:06}"));
+            call.arg(10_000_000 + member).arg("MEMBERS").arg(1).arg(name).ignore();
+        }
+    }
+}
+
 fn fill(filling: &Filling) -> Vec<Pipeline> {
     let mut pipelines = Vec::new();
     for number in 0..filling.keys {
@@ -166,6 +181,13 @@ fn memory_usage_tells_what_collections_take() {
     for filling in FILLINGS {
         let what = format!("{} of {}", filling.command, filling.members);
         compare(&mut server, &what, filling.encoding, &fill(filling));
+    }
+    for (filling, command) in DATED {
+        let filling = &FILLINGS[*filling];
+        let mut pipelines = fill(filling);
+        date(filling, command, &mut pipelines);
+        let what = format!("{command} of {}", filling.members);
+        compare(&mut server, &what, filling.encoding, &pipelines);
     }
 }
 

@@ -28,6 +28,23 @@ impl<T: Default> Timed<T> {
     }
 }
 
+impl<T> Timed<T> {
+    /// Asks the collection itself. Apart from the question's own function, which stays small and is
+    /// inlined where collections without a companion are asked.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn ask<R>(&self, ask: impl FnOnce(&T) -> R) -> R {
+        ask(&self.all)
+    }
+
+    /// Changes the collection itself; apart likewise.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn edit<R>(&mut self, edit: impl FnOnce(&mut T) -> R) -> R {
+        edit(&mut self.all)
+    }
+}
+
 /// A collection that may have a companion.
 pub trait Companioned {
     /// The companion, if there is one.

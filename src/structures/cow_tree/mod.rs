@@ -299,14 +299,16 @@ pub fn estimate_bytes<L: Leaf>(
     bytes: impl Fn(&L) -> usize,
 ) -> usize {
     let sampled = tree.leaves(0, End::Back).0.take(samples);
-    let (items, held) = sampled.fold((0, 0), |(items, held), leaf| {
-        (items + leaf.weight(), held + LEAF_OVERHEAD + bytes(leaf))
-    });
+    let overhead = LEAF_BYTES + if tree.height == 0 { 0 } else { PLACE_BYTES };
+    let (items, held) = sampled
+        .fold((0, 0), |(items, held), leaf| (items + leaf.weight(), held + overhead + bytes(leaf)));
     held * tree.len() / items.max(1)
 }
 
-/// What a leaf takes beside its items: counted struct, place and key in the parent.
-const LEAF_OVERHEAD: usize = 96;
+/// What a leaf takes beside its items: a counted struct.
+const LEAF_BYTES: usize = 32;
+/// What its place in a parent takes, about: weight, reference and key.
+const PLACE_BYTES: usize = 64;
 
 /// Changes the leaf that `choose` leads to; gives back the nodes that now come behind `edge`.
 fn edit<L: Leaf, R>(

@@ -93,7 +93,7 @@ impl Set {
             Form::Ints(ints) => ints.len(),
             Form::Pack(pack) => pack.len(),
             Form::Table(large) => large.len(),
-            Form::Timed(timed) => timed.all.len(),
+            Form::Timed(timed) => timed.ask(Self::len),
         }
     }
 
@@ -120,7 +120,7 @@ impl Set {
             Form::Ints(ints) => parse_int(member).is_some_and(|value| ints.contains(value)),
             Form::Pack(pack) => find(pack, member).is_some(),
             Form::Table(large) => large.contains(member),
-            Form::Timed(timed) => timed.all.contains(member),
+            Form::Timed(timed) => timed.ask(|all| all.contains(member)),
         }
     }
 
@@ -276,7 +276,7 @@ impl Set {
     // Clients see that it is the number of words that counts, not that of different members.
     pub fn expect(&mut self, first: &[u8], count: usize, limits: SetLimits, epochs: &mut Epochs) {
         if let Form::Timed(timed) = &mut self.0 {
-            return timed.all.expect(first, count, limits, epochs);
+            return timed.edit(|all| all.expect(first, count, limits, epochs));
         }
         let is_new = self.is_empty() && !matches!(self.0, Form::Table(_));
         if is_new && parse_int(first).is_none_or(|_| count > limits.ints_max()) {
@@ -296,7 +296,9 @@ impl Set {
     pub fn insert(&mut self, member: &[u8], limits: SetLimits, epochs: &mut Epochs) -> bool {
         match &mut self.0 {
             Form::Table(large) => return large.insert(member, epochs),
-            Form::Timed(timed) => return timed.all.insert(member, limits, epochs),
+            Form::Timed(timed) => {
+                return timed.edit(|all| all.insert(member, limits, epochs));
+            }
             Form::Ints(ints) => {
                 if let Some(value) = parse_int(member) {
                     let is_new = ints.insert(value);

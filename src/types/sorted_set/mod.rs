@@ -135,7 +135,7 @@ impl SortedSet {
         match &self.0 {
             Form::Small(pack) => pack.len() / 2,
             Form::Large(large) => large.len(),
-            Form::Timed(timed) => timed.all.len(),
+            Form::Timed(timed) => timed.ask(Self::len),
         }
     }
 
@@ -167,7 +167,7 @@ impl SortedSet {
         match &self.0 {
             Form::Small(pack) => small::find(pack, member).map(|(_, score)| score),
             Form::Large(large) => large.score(member),
-            Form::Timed(timed) => timed.all.score(member),
+            Form::Timed(timed) => timed.ask(|all| all.score(member)),
         }
     }
 
@@ -176,7 +176,7 @@ impl SortedSet {
         match &self.0 {
             Form::Small(pack) => small::rank(pack, member),
             Form::Large(large) => large.rank(member),
-            Form::Timed(timed) => timed.all.rank(member),
+            Form::Timed(timed) => timed.ask(|all| all.rank(member)),
         }
     }
 
@@ -279,7 +279,9 @@ impl SortedSet {
         let pack = match &mut self.0 {
             Form::Small(pack) => pack,
             Form::Large(large) => return large.update(member, decide),
-            Form::Timed(timed) => return timed.all.update(member, limits, epochs, decide),
+            Form::Timed(timed) => {
+                return timed.edit(|all| all.update(member, limits, epochs, decide));
+            }
         };
         let found = small::find(pack, member);
         let old = found.map(|(_, score)| score);
