@@ -306,7 +306,7 @@ impl Pair {
                 let reader = keyspace.reader(db, now);
                 reader.scan(0, usize::MAX, &mut |key, value| {
                     let deadline = reader.deadline(key).flatten();
-                    let digest = digest::of_value(value).hex();
+                    let digest = digest::of_value(value.open().as_ref()).hex();
                     let line = format!("{} {deadline:?} {digest}", value.kind().name());
                     keys.insert((db, String::from_utf8_lossy(key).into_owned()), line);
                 });

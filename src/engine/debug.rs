@@ -255,7 +255,10 @@ fn digest_values(cx: &mut EngineCx<'_>) -> CmdResult {
     let keys = cx.args.rest();
     cx.reply.array(keys.len());
     for key in keys {
-        let digest = reader.peek(key).map(digest::of_value).unwrap_or_default();
+        let digest = reader
+            .peek(key)
+            .map(|value| digest::of_value(value.open().as_ref()))
+            .unwrap_or_default();
         cx.reply.simple(&digest.hex());
     }
     Ok(Flow::Replied)
@@ -275,7 +278,7 @@ fn object(cx: &mut EngineCx<'_>) -> CmdResult {
     let text = format!(
         "Value at:0x0 refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle}",
         reader.encoding(key).unwrap_or_default(),
-        serialized_bytes(value),
+        serialized_bytes(value.open().as_ref()),
         last_access & 0xff_ffff,
     );
     cx.reply.simple(&text);

@@ -51,7 +51,7 @@ pub(super) fn of_all(keys: &Reader<'_>) -> DataDigest {
         let mut cursor = 0;
         loop {
             cursor = reader.scan(cursor, usize::MAX, &mut |key, value| {
-                digest.mix(of_key(db, key, value, &reader));
+                digest.mix(of_key(db, key, value.open().as_ref(), &reader));
             });
             if cursor == 0 {
                 break;

@@ -340,7 +340,7 @@ fn to_seconds(millis: i64) -> i64 {
 fn write_deadlines<T: Dated>(cx: &mut ReadCx<'_>, show: impl Fn(UnixMillis) -> i64) -> CmdResult {
     let own = cx.keys.get::<T>(cx.args.bytes()?)?;
     let names = named::<T>(&mut cx.args, T::WORDS.not_positive)?;
-    let now = cx.keys.horizon();
+    let (own, now) = (own.as_deref(), cx.keys.horizon());
 
     cx.reply.array(names.len());
     for name in names {

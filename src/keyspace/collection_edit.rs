@@ -1,14 +1,15 @@
 //! Changing values other than strings.
 //!
 //! The closure's parameter type is the type check, its result is the report. A collection that is
-//! empty afterwards goes.
+//! empty afterwards goes. A small one is unpacked for the closure, and packed again behind it.
 
 use super::journal::{Change, DEL, Event, NEW};
+use super::packed::{ROOM, content_of_value, kind_of_packed, repacked, unpack_as};
 use super::spot::{Ledger, Replacing, Spot};
-use super::value::{KeyEntry, KeyRef, Stored, WrongType};
+use super::value::{KeyEntry, KeyRef, Stored, Value, WrongType};
 use super::write::{Free, Lifetime, Writer};
 use crate::structures::access_clock::Access;
-use crate::structures::cow_table::{Occupied, Slot};
+use crate::structures::cow_table::{Occupied, Slot, Vacant};
 use crate::structures::entry::{Content, Entry, Form, NewContent};
 use crate::structures::epoch::Epochs;
 use crate::structures::lifespan::Lifespan;
@@ -29,12 +30,7 @@ impl Writer<'_> {
         let Spot { slot, ledger, hash, .. } = spot;
         match slot {
             Slot::Occupied(slot) => change(key, hash, slot, ledger, edit),
-            Slot::Vacant(slot) => {
-                let content = NewContent::Nested(Box::new(T::default().into_value()));
-                let clock = ledger.clock.fresh(ledger.db, hash, ledger.now);
-                let entry = Entry::new(key, content, Form::Whole, Lifespan::default(), clock);
-                create(key, hash, slot.insert(entry), ledger, edit)
-            }
+            Slot::Vacant(slot) => Ok(create(key, hash, slot, ledger, edit)),
         }
     }
 
@@ -69,18 +65,21 @@ impl Writer<'_> {
             self.remove(key, Free::Later, DEL);
             return false;
         }
-        let content = NewContent::Nested(Box::new(value.into_value()));
+        let mut room = ROOM;
+        let content = content_of_value(value.into_value(), &mut room);
         let spot = self.spot(key);
         spot.store(content, Form::Whole, lifetime, Replacing::Overwrites).note(key, event, 1);
         true
     }
 }
 
-fn collection<T: Stored>(entry: KeyRef<'_>) -> Result<&T, WrongType> {
-    match entry.content() {
-        Content::Nested(value) => T::of(value).ok_or(WrongType),
-        _ => Err(WrongType),
-    }
+fn check<T: Stored>(entry: KeyRef<'_>) -> Result<(), WrongType> {
+    let is_of_type = match entry.content() {
+        Content::Nested(value) => T::of(value).is_some(),
+        Content::Packed(packed) => kind_of_packed(packed) == Some(T::KIND),
+        Content::Int(_) | Content::Inline(_) | Content::Blob(_) => false,
+    };
+    if is_of_type { Ok(()) } else { Err(WrongType) }
 }
 
 fn run<T: Stored, R>(
@@ -90,17 +89,39 @@ fn run<T: Stored, R>(
     edit: impl FnOnce(&mut T, &mut Epochs) -> (R, Change),
 ) -> Result<(R, Change), WrongType> {
     slot.edit(|entry, epochs| {
-        let value = entry.nested_mut().and_then(T::of_mut).ok_or(WrongType)?;
-        let outcome = edit(value, epochs);
-        if let Some(members) = value.expiring_mut() {
+        let mut room = ROOM;
+        if let Content::Packed(packed) = entry.view().content() {
+            let mut value = unpack_as::<T>(packed)?;
+            let outcome = edit(&mut value, epochs);
+            let mut value = value.into_value();
+            ledger.enroll(hash, &mut value);
+            put_back(entry, content_of_value(value, &mut room));
+            return Ok(outcome);
+        }
+        let value = entry.nested_mut().ok_or(WrongType)?;
+        let collection = T::of_mut(value).ok_or(WrongType)?;
+        let outcome = edit(collection, epochs);
+        if let Some(members) = collection.expiring_mut() {
             ledger.reschedule(hash, members);
+        } else if let Some(packed) = repacked(value, &mut room) {
+            put_back(entry, NewContent::Packed(packed));
         }
         Ok(outcome)
     })
 }
 
+/// What is replaced was copied or is small: it is freed at once.
+fn put_back(entry: &mut KeyEntry, content: NewContent<'_, Value>) {
+    let lifespan = entry.view().lifespan();
+    drop(entry.set(content, Form::Whole, lifespan));
+}
+
 fn is_vacant(entry: KeyRef<'_>) -> bool {
-    matches!(entry.content(), Content::Nested(value) if value.is_vacant())
+    match entry.content() {
+        Content::Nested(value) => value.is_vacant(),
+        Content::Packed(packed) => packed.bytes.is_empty(),
+        Content::Int(_) | Content::Inline(_) | Content::Blob(_) => false,
+    }
 }
 
 fn change<T: Stored, R>(
@@ -111,7 +132,7 @@ fn change<T: Stored, R>(
     edit: impl FnOnce(&mut T, &mut Epochs) -> (R, Change),
 ) -> Result<R, WrongType> {
     // Before `edit`, which would copy what a snapshot reads.
-    collection::<T>(slot.get())?;
+    check::<T>(slot.get())?;
     ledger.clock.touch(slot.get(), hash, ledger.now, Access::Write);
     let (result, change) = run(hash, &mut slot, &mut ledger, edit)?;
     ledger.note_change(key, change);
@@ -126,15 +147,19 @@ fn change<T: Stored, R>(
 fn create<T: Stored, R>(
     key: &[u8],
     hash: u64,
-    mut slot: Occupied<'_, KeyEntry>,
+    mut slot: Vacant<'_, KeyEntry>,
     mut ledger: Ledger<'_>,
     edit: impl FnOnce(&mut T, &mut Epochs) -> (R, Change),
-) -> Result<R, WrongType> {
-    let (result, change) = run(hash, &mut slot, &mut ledger, edit)?;
-    let is_vacant = is_vacant(slot.get());
-    if is_vacant {
-        ledger.forget_members(slot.get());
-        slot.remove();
+) -> R {
+    let mut value = T::default();
+    let (result, change) = edit(&mut value, slot.epochs());
+    let is_vacant = value.is_vacant();
+    if !is_vacant {
+        let (mut value, mut room) = (value.into_value(), ROOM);
+        ledger.enroll(hash, &mut value);
+        let content = content_of_value(value, &mut room);
+        let clock = ledger.clock.fresh(ledger.db, hash, ledger.now);
+        slot.insert(Entry::new(key, content, Form::Whole, Lifespan::default(), clock));
     }
     if !is_vacant || change != Change::None {
         ledger.note(key, NEW, 0);
@@ -144,5 +169,5 @@ fn create<T: Stored, R>(
         // It was there for a moment, and listeners hear of it.
         ledger.note(key, DEL, 0);
     }
-    Ok(result)
+    result
 }

@@ -76,7 +76,7 @@ impl Graveyard {
     pub(super) fn bury_entry(&mut self, entry: Option<KeyEntry>, free: Free) {
         let Some(entry) = entry else { return };
         let is_large = match entry.view().content() {
-            Content::Int(_) | Content::Inline(_) => false,
+            Content::Int(_) | Content::Inline(_) | Content::Packed(_) => false,
             Content::Blob(blob) => blob.capacity() >= LARGE_BYTES,
             Content::Nested(value) => value.free_effort() >= LARGE_EFFORT,
         };

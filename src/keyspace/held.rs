@@ -2,14 +2,16 @@
 
 use super::journal::{Event, HEXPIRED, SEXPIRED, ZEXPIRED};
 use super::members::Expiring;
+use super::packed::Small;
 use super::value::{Collection, Kind};
 use crate::base::time::UnixMillis;
 use crate::structures::entry::Succession;
 use crate::structures::epoch::Epochs;
 use crate::structures::lifespan::Lifespan;
+use crate::structures::listpack::ListPack;
 use crate::types::hash::Hash;
 use crate::types::list::List;
-use crate::types::set::Set;
+use crate::types::set::{Packed, Set};
 use crate::types::sorted_set::SortedSet;
 use crate::types::stream::Stream;
 use crate::types::timed::Companioned;
@@ -31,6 +33,12 @@ impl Collection for List {
     }
     fn memory_bytes(&self, samples: usize) -> usize {
         Self::memory_bytes(self, samples)
+    }
+    fn small(&self) -> Option<Small<'_>> {
+        self.as_pack().map(Small::Items)
+    }
+    fn of_items(pack: ListPack) -> Option<Self> {
+        Some(Self::of_small(pack))
     }
     fn free_effort(&self) -> usize {
         Self::free_effort(self)
@@ -56,6 +64,19 @@ impl Collection for Set {
     }
     fn memory_bytes(&self, _samples: usize) -> usize {
         self.heap_bytes()
+    }
+    fn small(&self) -> Option<Small<'_>> {
+        if self.deadlines().is_some() {
+            // What was filed for its members changes: it must stand by itself.
+            return None;
+        }
+        Some(match self.packed()? {
+            Packed::Ints(ints) => Small::Integers(ints),
+            Packed::Pack(pack) => Small::Items(pack),
+        })
+    }
+    fn of_items(pack: ListPack) -> Option<Self> {
+        Some(Self::of_pack(pack))
     }
     fn free_effort(&self) -> usize {
         Self::free_effort(self)
@@ -88,6 +109,13 @@ impl Collection for SortedSet {
     }
     fn memory_bytes(&self, samples: usize) -> usize {
         Self::memory_bytes(self, samples)
+    }
+    fn small(&self) -> Option<Small<'_>> {
+        // With deadlines it must stand by itself: what was filed for its members changes.
+        self.as_pack().filter(|_| self.deadlines().is_none()).map(Small::Items)
+    }
+    fn of_items(pack: ListPack) -> Option<Self> {
+        Some(Self::from_pack(pack))
     }
     fn free_effort(&self) -> usize {
         Self::free_effort(self)
@@ -142,6 +170,16 @@ impl Collection for Hash {
     }
     fn memory_bytes(&self, samples: usize) -> usize {
         Self::memory_bytes(self, samples)
+    }
+    fn small(&self) -> Option<Small<'_>> {
+        match self.pack()? {
+            (pack, false) => Some(Small::Items(pack)),
+            // The keyspace changes what was filed for its fields: it must stand by itself.
+            (_, true) => None,
+        }
+    }
+    fn of_items(pack: ListPack) -> Option<Self> {
+        Some(Self::of_pairs(pack))
     }
     fn free_effort(&self) -> usize {
         Self::free_effort(self)

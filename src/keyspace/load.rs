@@ -5,6 +5,7 @@
 //! key in.
 
 use super::journal::Event;
+use super::packed::{ROOM, content_of_value};
 use super::value::{KeyEntry, NewString, Value, content_of};
 use super::write::{Parts, Writer};
 use crate::base::blob::Blob;
@@ -66,7 +67,7 @@ impl Maker {
 }
 
 fn entry(key: &[u8], value: LoadedValue<'_>, lifespan: Lifespan, clock: u32) -> KeyEntry {
-    let blob;
+    let (blob, mut room);
     let content = match value {
         LoadedValue::Int(value) => NewContent::Int(value),
         LoadedValue::Text(text) => content_of(NewString::Bytes(text)),
@@ -74,7 +75,10 @@ fn entry(key: &[u8], value: LoadedValue<'_>, lifespan: Lifespan, clock: u32) -> 
             blob = Blob::new(bytes);
             content_of(NewString::Shared(&blob))
         }
-        LoadedValue::Other(value) => NewContent::Nested(Box::new(value)),
+        LoadedValue::Other(value) => {
+            room = ROOM;
+            content_of_value(value, &mut room)
+        }
     };
     Entry::new(key, content, Form::Whole, lifespan, clock)
 }
@@ -226,7 +230,8 @@ mod tests {
             ValueRef::Hash(hash) => (hash.iter().count(), hash.get(&text(0)).is_some()),
             _ => (0, false),
         };
-        let mut all: Vec<_> = snapshot.keys(DB).map(|view| facts(view.value)).collect();
+        let mut all: Vec<_> =
+            snapshot.keys(DB).map(|view| facts(view.value.open().as_ref())).collect();
         all.sort_unstable();
         all
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use super::journal::{Change, Event};
+use super::packed::ValueView;
 use super::write::Free;
 use super::{DbIndex, Expiry, Keyspace};
 use crate::base::time::UnixMillis;
@@ -83,11 +84,15 @@ fn set_in(keys: &mut Keyspace, db: DbIndex, key: &[u8], field: &str, ttl: i64, f
 }
 
 fn fields(keyspace: &Keyspace, db: DbIndex, key: &[u8]) -> Vec<String> {
-    let names: Vec<Vec<u8>> = match keyspace.reader(db, at(0)).peek(key) {
-        Some(ValueRef::Hash(hash)) => hash.iter().map(|field| field.name_to_vec()).collect(),
-        Some(ValueRef::Set(set)) => set.iter().map(|member| member.to_vec()).collect(),
-        Some(ValueRef::SortedSet(set)) => set.iter().map(|it| it.member.to_vec()).collect(),
-        _ => Vec::new(),
+    let reader = keyspace.reader(db, at(0));
+    let names: Vec<Vec<u8>> = match reader.peek(key).map(ValueView::open) {
+        Some(opened) => match opened.as_ref() {
+            ValueRef::Hash(hash) => hash.iter().map(|field| field.name_to_vec()).collect(),
+            ValueRef::Set(set) => set.iter().map(|member| member.to_vec()).collect(),
+            ValueRef::SortedSet(set) => set.iter().map(|it| it.member.to_vec()).collect(),
+            _ => Vec::new(),
+        },
+        None => Vec::new(),
     };
     let mut names: Vec<_> = names.into_iter().map(|it| String::from_utf8(it).unwrap()).collect();
     names.sort();

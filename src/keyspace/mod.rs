@@ -12,6 +12,7 @@ mod held;
 pub mod journal;
 pub mod load;
 pub mod members;
+pub mod packed;
 mod popularity;
 #[cfg(test)]
 pub mod probe;
@@ -28,6 +29,8 @@ pub mod write;
 
 #[cfg(test)]
 mod member_tests;
+#[cfg(test)]
+mod packed_tests;
 #[cfg(test)]
 mod tests;
 

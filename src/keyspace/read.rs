@@ -1,10 +1,10 @@
 //! Reading one database at one moment. An expired key is never seen, removed or not.
 
+use super::packed::{Opened, ValueView};
 use super::snapshot::{KeyView, KeyspaceSnapshot};
 use super::stats::Stats;
 use super::value::{
-    KeyEntry, KeyRef, Kind, Stored, StringRef, ValueRef, WrongType, encoding_of, kind_of,
-    string_of, value_of,
+    KeyEntry, KeyRef, Kind, Stored, StringRef, WrongType, encoding_of, kind_of, string_of,
 };
 use super::{DbIndex, Keyspace};
 use crate::base::time::UnixMillis;
@@ -135,20 +135,21 @@ impl<'a> Reader<'a> {
         self.look_up(key).map(string_of).transpose()
     }
     /// The value at `key`. Counts a hit or a miss, and touches the access clock.
-    pub fn value(&self, key: &[u8]) -> Option<ValueRef<'a>> {
-        self.look_up(key).map(value_of)
+    pub fn value(&self, key: &[u8]) -> Option<ValueView<'a>> {
+        self.look_up(key).map(ValueView::new)
     }
     /// The collection at `key`. Counts a hit or a miss, and touches the access clock.
-    pub fn get<T: Stored>(&self, key: &[u8]) -> Result<Option<&'a T>, WrongType> {
-        match self.look_up(key).map(KeyRef::content) {
-            None => Ok(None),
-            Some(Content::Nested(value)) => T::of(value).map(Some).ok_or(WrongType),
-            Some(_) => Err(WrongType),
-        }
+    #[inline]
+    pub fn get<T: Stored>(&self, key: &[u8]) -> Result<Option<Opened<'a, T>>, WrongType> {
+        self.look_up(key).map(Opened::of).transpose()
+    }
+    /// The collection at `key`, of a type that is never packed. Counts and touches as `get` does.
+    pub fn borrow<T: Stored>(&self, key: &[u8]) -> Result<Option<&'a T>, WrongType> {
+        Ok(self.get::<T>(key)?.and_then(Opened::borrowed))
     }
     /// The value at `key`, leaving statistics and access clock alone (OBJECT, TYPE, DEBUG).
-    pub fn peek(&self, key: &[u8]) -> Option<ValueRef<'a>> {
-        self.find(key).map(value_of)
+    pub fn peek(&self, key: &[u8]) -> Option<ValueView<'a>> {
+        self.find(key).map(ValueView::new)
     }
     /// Whether `key` exists; counts as `value` does, but leaves the access clock alone (EXISTS).
     pub fn contains(&self, key: &[u8]) -> bool {
@@ -209,7 +210,7 @@ impl<'a> Reader<'a> {
         &self,
         cursor: u64,
         budget: usize,
-        visit: &mut dyn FnMut(&'a [u8], ValueRef<'a>),
+        visit: &mut dyn FnMut(&'a [u8], ValueView<'a>),
     ) -> u64 {
         let mut left = budget.max(1);
         let mut cursor = cursor;
@@ -218,7 +219,7 @@ impl<'a> Reader<'a> {
             cursor = self.table.scan(cursor, &mut |entry| {
                 left = left.saturating_sub(1);
                 if !is_dead(entry.deadline(), self.horizon) {
-                    visit(entry.key(), value_of(entry));
+                    visit(entry.key(), ValueView::new(entry));
                 }
             });
             if cursor == 0 || left == 0 {
@@ -233,7 +234,7 @@ impl<'a> Reader<'a> {
         for entry in entries.filter(|entry| !is_dead(entry.deadline(), self.horizon)) {
             visit(KeyView {
                 key: entry.key(),
-                value: value_of(entry),
+                value: ValueView::new(entry),
                 deadline: entry.deadline().map(UnixMillis),
                 clock: entry.clock(),
             });

@@ -203,7 +203,7 @@ mod tests {
     }
 
     fn show(view: &KeyView<'_>) -> String {
-        let value = match view.value {
+        let value = match view.value.open().as_ref() {
             ValueRef::String(StringRef::Inline(bytes)) => String::from_utf8_lossy(bytes).into(),
             ValueRef::Hash(hash) => {
                 let mut fields: Vec<_> =

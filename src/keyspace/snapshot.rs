@@ -1,7 +1,8 @@
 //! The data set as it was, for another thread to read.
 
+use super::packed::ValueView;
 use super::read::Reader;
-use super::value::{KeyEntry, KeyRef, ValueRef, value_of};
+use super::value::{KeyEntry, KeyRef};
 use super::{DbIndex, Keyspace};
 use crate::base::time::UnixMillis;
 use crate::structures::cow_table::{CowTable, TableSnapshot};
@@ -39,7 +40,7 @@ pub struct KeyView<'a> {
     /// The key.
     pub key: &'a [u8],
     /// Its value.
-    pub value: ValueRef<'a>,
+    pub value: ValueView<'a>,
     /// When it goes.
     pub deadline: Option<UnixMillis>,
     /// The 24 bits of its access clock.
@@ -101,7 +102,7 @@ impl KeyspaceSnapshot {
 fn view_of(entry: KeyRef<'_>) -> KeyView<'_> {
     KeyView {
         key: entry.key(),
-        value: value_of(entry),
+        value: ValueView::new(entry),
         deadline: entry.deadline().map(UnixMillis),
         clock: entry.clock(),
     }

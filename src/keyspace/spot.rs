@@ -7,6 +7,7 @@
 use super::DbIndex;
 use super::graveyard::Graveyard;
 use super::journal::{EXPIRED, Event, Journal, NEW, OVERWRITTEN, TYPE_CHANGED};
+use super::packed::kind_of_packed;
 use super::stats::{Clock, Stats};
 use super::timers::Timers;
 use super::value::{KeyEntry, KeyRef, Kind, Value, kind_of};
@@ -269,6 +270,7 @@ impl Lifetime {
 fn kind_of_content(content: &NewContent<'_, Value>) -> Kind {
     match content {
         NewContent::Nested(value) => value.kind(),
+        NewContent::Packed(packed) => kind_of_packed(*packed).unwrap_or(Kind::String),
         _ => Kind::String,
     }
 }

@@ -145,7 +145,7 @@ impl StringEdit<'_> {
                 Staged::Bytes(Form::Whole)
             }
             // A string never becomes one.
-            NewContent::Nested(_) => Staged::Untouched,
+            NewContent::Packed(_) | NewContent::Nested(_) => Staged::Untouched,
         };
     }
 

@@ -4,6 +4,7 @@
 
 use super::eviction::{EvictionPolicy, Order, Scope};
 use super::journal::{Change, EXPIRE, Event, Listening};
+use super::packed::ValueView;
 use super::probe::Probe;
 use super::snapshot::KeyspaceSnapshot;
 use super::value::{NewString, StringRef, ValueRef, WrongType};
@@ -26,8 +27,8 @@ fn at(ms: i64) -> UnixMillis {
     UnixMillis(START + ms)
 }
 
-fn text(value: ValueRef<'_>) -> Vec<u8> {
-    match value {
+fn text(value: ValueView<'_>) -> Vec<u8> {
+    match value.open().as_ref() {
         ValueRef::String(StringRef::Int(value)) => value.to_string().into_bytes(),
         ValueRef::String(StringRef::Inline(bytes)) => bytes.to_vec(),
         ValueRef::String(StringRef::Shared(blob)) => blob.to_vec(),
@@ -275,14 +276,15 @@ fn error_leaves_a_large_string_as_it_was() {
     let failed: Result<(), WrongType> = keys.edit_string(b"p", |_| Ok(((), Change::None)));
     assert_eq!(failed, Err(WrongType));
     assert!(keys.reader().string(b"p").is_err() && keys.reader().get::<Probe>(b"k").is_err());
-    assert_eq!(keys.reader().get(b"p"), Ok(Some(&Probe(vec![b"x".to_vec()]))));
+    let probe = keys.reader().borrow::<Probe>(b"p");
+    assert_eq!(probe, Ok(Some(&Probe(vec![b"x".to_vec()]))));
 }
 
 #[test]
 fn large_strings_are_changed_in_place_unless_somebody_holds_them() {
     let mut keyspace = Keyspace::new(1, 7);
-    let address = |keyspace: &Keyspace| match keyspace.reader(ZERO, at(0)).peek(b"k") {
-        Some(ValueRef::String(StringRef::Shared(blob))) => blob.as_ptr(),
+    let address = |keyspace: &Keyspace| match keyspace.reader(ZERO, at(0)).string(b"k") {
+        Ok(Some(StringRef::Shared(blob))) => blob.as_ptr(),
         other => panic!("{other:?}"),
     };
     let edit = |keyspace: &mut Keyspace| {

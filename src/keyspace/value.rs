@@ -1,12 +1,15 @@
 //! Values as readers see them and as writers give them.
 
 use super::members::Expiring;
+use super::packed::{Small, encoding_of_packed, kind_of_packed};
 use crate::base::blob::Blob;
 use crate::base::number::parse_int;
 use crate::structures::entry::{
-    Content, Entry, EntryRef, Form, INLINE_MAX, Nested, NewContent, Succession,
+    Content, Entry, EntryRef, Form, INLINE_MAX, Nested, NewContent, Packed, Succession,
 };
 use crate::structures::epoch::Epochs;
+use crate::structures::intset::IntSet;
+use crate::structures::listpack::ListPack;
 use crate::structures::size_class::size_class;
 use crate::types::hash::Hash;
 use crate::types::list::List;
@@ -86,6 +89,14 @@ pub trait Collection: Default + Send + Sync {
     fn memory_bytes(&self, samples: usize) -> usize;
     /// Steps that freeing it takes, about: beyond a bound a worker does it.
     fn free_effort(&self) -> usize;
+    /// What it consists of, if that may stand beside its key.
+    fn small(&self) -> Option<Small<'_>> {
+        None
+    }
+    /// The value of a [`Small::Items`].
+    fn of_items(_pack: ListPack) -> Option<Self> {
+        None
+    }
     /// Makes a value that a nursery's epochs were lent for one of this engine's: hands its tables
     /// to [`CowTable::adopt`](crate::structures::cow_table::CowTable::adopt).
     fn adopt(&mut self, _epochs: &Epochs) {}
@@ -107,6 +118,8 @@ pub trait Stored: Collection {
     fn of_mut(value: &mut Value) -> Option<&mut Self>;
     /// As a value.
     fn into_value(self) -> Value;
+    /// Out of the value, if it is of this type.
+    fn of_value(value: Value) -> Option<Self>;
 }
 
 /// Declares the types besides strings: variant and type, in the order of their tags.
@@ -186,6 +199,21 @@ macro_rules! collections {
                     $($(#[$attr])* Self::$name(value) => value.adopt(epochs),)*
                 }
             }
+            /// Its tag, and what it consists of, if that may stand beside its key.
+            #[inline]
+            pub(super) fn small(&self) -> Option<(u8, Small<'_>)> {
+                match *self {
+                    $($(#[$attr])* Self::$name(ref value) => Some(($tag, value.small()?)),)*
+                }
+            }
+            /// The value of a [`Small::Items`] with this tag.
+            #[inline]
+            pub(super) fn of_items(tag: u8, pack: ListPack) -> Option<Self> {
+                match tag {
+                    $($(#[$attr])* $tag => <$type>::of_items(pack).map(Self::$name),)*
+                    _ => None,
+                }
+            }
             fn as_value_ref(&self) -> ValueRef<'_> {
                 match *self {
                     $($(#[$attr])* Self::$name(ref value) => ValueRef::$name(value),)*
@@ -222,7 +250,7 @@ macro_rules! collections {
         }
 
         /// The type that a tag of [`Nested::tag`] stands for.
-        fn kind_of_tag(tag: u8) -> Option<Kind> {
+        pub(super) fn kind_of_tag(tag: u8) -> Option<Kind> {
             match tag {
                 $($(#[$attr])* $tag => Some(<$type>::KIND),)*
                 _ => None,
@@ -247,6 +275,13 @@ macro_rules! collections {
             }
             fn into_value(self) -> Value {
                 Value::$name(self)
+            }
+            fn of_value(value: Value) -> Option<Self> {
+                #[allow(unreachable_patterns, reason = "while there is only one type")]
+                match value {
+                    Value::$name(value) => Some(value),
+                    _ => None,
+                }
             }
         })*
     };
@@ -274,14 +309,16 @@ const EMBSTR_MAX: usize = 44;
 /// Digits and sign of the longest 64-bit integer.
 const INT_TEXT_MAX: usize = 20;
 
-/// The value of an entry.
-pub(super) fn value_of(entry: KeyRef<'_>) -> ValueRef<'_> {
-    match entry.content() {
-        Content::Int(value) => ValueRef::String(StringRef::Int(value)),
-        Content::Inline(bytes) => ValueRef::String(StringRef::Inline(bytes)),
-        Content::Blob(blob) => ValueRef::String(StringRef::Shared(blob)),
-        Content::Nested(value) => value.as_value_ref(),
+impl Value {
+    /// The value of a [`Small::Integers`].
+    pub(super) fn of_integers(ints: IntSet) -> Self {
+        Self::Set(Set::of_ints(ints))
     }
+}
+
+/// A value that is no string, for reading.
+pub(super) fn value_of_nested(value: &Value) -> ValueRef<'_> {
+    value.as_value_ref()
 }
 
 /// The string of an entry.
@@ -290,13 +327,18 @@ pub(super) fn string_of(entry: KeyRef<'_>) -> Result<StringRef<'_>, WrongType> {
         Content::Int(value) => Ok(StringRef::Int(value)),
         Content::Inline(bytes) => Ok(StringRef::Inline(bytes)),
         Content::Blob(blob) => Ok(StringRef::Shared(blob)),
-        Content::Nested(_) => Err(WrongType),
+        Content::Packed(_) | Content::Nested(_) => Err(WrongType),
     }
 }
 
 /// The type of an entry's value.
 pub(super) fn kind_of(entry: KeyRef<'_>) -> Kind {
-    entry.nested_tag().and_then(kind_of_tag).unwrap_or(Kind::String)
+    let kind = match entry.nested_tag() {
+        // Only packed values have tags that aren't those of their types.
+        Some(tag) => kind_of_tag(tag).or_else(|| kind_of_packed(Packed { tag, bytes: &[] })),
+        None => None,
+    };
+    kind.unwrap_or(Kind::String)
 }
 
 /// As OBJECT ENCODING prints it.
@@ -304,6 +346,7 @@ pub(super) fn encoding_of(entry: KeyRef<'_>) -> &'static str {
     let len = match entry.content() {
         Content::Int(_) => return "int",
         Content::Nested(value) => return value.encoding(),
+        Content::Packed(packed) => return encoding_of_packed(packed),
         Content::Inline(bytes) => bytes.len(),
         Content::Blob(blob) => blob.len(),
     };

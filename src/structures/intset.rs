@@ -134,6 +134,29 @@ impl IntSet {
         if self.bytes.is_empty() { &EMPTY } else { &self.bytes[..self.byte_len()] }
     }
 
+    /// Writes the thin form, width and items, to the front of `out`, where there must be room for
+    /// the whole; says how many bytes those are: none of an empty set.
+    #[inline]
+    pub fn write_thin(&self, out: &mut [u8]) -> usize {
+        let items = self.items();
+        let Some(width) = self.bytes.first().filter(|_| !items.is_empty()) else { return 0 };
+        out[0] = *width;
+        out[1..=items.len()].copy_from_slice(items);
+        items.len() + 1
+    }
+
+    /// The set of a thin form. Only for what [`IntSet::write_thin`] has written.
+    #[inline]
+    pub fn of_thin(thin: &[u8]) -> Self {
+        let Some((width, items)) = thin.split_first() else { return Self::new() };
+        let mut set = Self::new();
+        set.resize(HEADER + items.len());
+        set.bytes[0] = *width;
+        set.bytes[HEADER..HEADER + items.len()].copy_from_slice(items);
+        set.settle(items.len() / set.width().bytes());
+        set
+    }
+
     /// Bytes allocated.
     pub fn heap_bytes(&self) -> usize {
         size_class(self.bytes.len())
@@ -463,6 +486,11 @@ mod tests {
                 prop_assert!(real.iter().rev().eq(model.iter().rev().copied()));
                 prop_assert_eq!((real.min(), real.max()), (model.first().copied(), model.last().copied()));
                 prop_assert_eq!(check(real.as_bytes()), Ok(()));
+                let mut thin = vec![0; real.as_bytes().len()];
+                let len = real.write_thin(&mut thin);
+                prop_assert_eq!(len == 0, model.is_empty());
+                let back = IntSet::of_thin(&thin[..len]);
+                prop_assert!(back == real || real.is_empty() && back.is_empty());
                 for probe in [-3, 0, 40_000, i64::MIN] {
                     prop_assert_eq!(real.contains(probe), model.contains(&probe));
                 }

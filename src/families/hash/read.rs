@@ -3,6 +3,7 @@
 use crate::command::context::{CmdResult, Flow, ReadCx};
 use crate::command::spec::DataRun::{self, Read};
 use crate::command::spec::{Command, FAST, Group, Key, at_least, exactly, key, text};
+use crate::protocol::reply::Reply;
 use crate::types::hash::{Field, Hash};
 
 use super::{write, write_name};
@@ -51,23 +52,24 @@ pub const COMMANDS: &[Command<DataRun>] = &[
         .doc("2.0.0", "Tells whether a hash has a field.", "O(1)"),
 ];
 
-/// The living field that word 2 names in the hash that word 1 names.
-fn named<'a>(cx: &ReadCx<'a>) -> Result<Option<Field<'a>>, crate::keyspace::value::WrongType> {
+/// Shows the living field that word 2 names in the hash that word 1 names.
+fn named(cx: &mut ReadCx<'_>, show: impl FnOnce(&mut Reply<'_>, Option<Field<'_>>)) -> CmdResult {
     let hash = cx.keys.get::<Hash>(cx.args.word(1))?;
-    Ok(hash.and_then(|hash| hash.get_live(cx.args.word(2), cx.keys.horizon())))
+    let hash = hash.as_deref();
+    show(&mut cx.reply, hash.and_then(|hash| hash.get_live(cx.args.word(2), cx.keys.horizon())));
+    Ok(Flow::Replied)
 }
 
 fn hget(cx: &mut ReadCx<'_>) -> CmdResult {
-    match named(cx)? {
-        Some(field) => write(&mut cx.reply, field.value),
-        None => cx.reply.null(),
-    }
-    Ok(Flow::Replied)
+    named(cx, |reply, field| match field {
+        Some(field) => write(reply, field.value),
+        None => reply.null(),
+    })
 }
 
 fn hmget(cx: &mut ReadCx<'_>) -> CmdResult {
     let (hash, now) = (cx.keys.get::<Hash>(cx.args.bytes()?)?, cx.keys.horizon());
-    let names = cx.args.rest();
+    let (hash, names) = (hash.as_deref(), cx.args.rest());
 
     cx.reply.array(names.len());
     for name in names {
@@ -122,21 +124,17 @@ fn list(cx: &mut ReadCx<'_>, show: impl Fn(&mut ReadCx<'_>, Field<'_>)) -> CmdRe
 
 fn hlen(cx: &mut ReadCx<'_>) -> CmdResult {
     // Clients see fields counted that are over but not yet removed.
-    let len = cx.keys.get::<Hash>(cx.args.bytes()?)?.map_or(0, Hash::len);
+    let len = cx.keys.get::<Hash>(cx.args.bytes()?)?.map_or(0, |hash| hash.len());
     cx.reply.count(len);
     Ok(Flow::Replied)
 }
 
 fn hstrlen(cx: &mut ReadCx<'_>) -> CmdResult {
-    let len = named(cx)?.map_or(0, |field| field.value.text_len());
-    cx.reply.count(len);
-    Ok(Flow::Replied)
+    named(cx, |reply, field| reply.count(field.map_or(0, |field| field.value.text_len())))
 }
 
 fn hexists(cx: &mut ReadCx<'_>) -> CmdResult {
-    let is_there = named(cx)?.is_some();
-    cx.reply.flag(is_there);
-    Ok(Flow::Replied)
+    named(cx, |reply, field| reply.flag(field.is_some()))
 }
 
 #[cfg(test)]

@@ -105,6 +105,7 @@ fn hgetex(cx: &mut WriteCx<'_>) -> CmdResult {
     if aim == Aim::Read {
         let hash = cx.keys.reader();
         let hash = hash.get::<Hash>(key)?;
+        let hash = hash.as_deref();
         cx.reply.array(names.len());
         for name in names {
             match hash.and_then(|hash| hash.get(name)) {

@@ -123,8 +123,8 @@ fn hrandfield(cx: &mut ReadCx<'_>) -> CmdResult {
     let key = cx.args.bytes()?;
     if cx.args.is_done() {
         let now = cx.keys.horizon();
-        let drawn = cx.keys.get::<Hash>(key)?.and_then(|hash| hash.random(now, cx.rng));
-        match drawn {
+        let hash = cx.keys.get::<Hash>(key)?;
+        match hash.as_deref().and_then(|hash| hash.random(now, cx.rng)) {
             Some(field) => write_name(&mut cx.reply, field.name),
             None => cx.reply.null(),
         }
@@ -135,13 +135,13 @@ fn hrandfield(cx: &mut ReadCx<'_>) -> CmdResult {
         cx.reply.array(0);
         return Ok(Flow::Replied);
     };
-    if cx.is_long(effort(hash, count)) {
+    if cx.is_long(effort(&hash, count)) {
         return Ok(Flow::Away(None));
     }
     if count < 0 {
-        draw_again(cx, hash, count, values)
+        draw_again(cx, &hash, count, values)
     } else {
-        draw_distinct(cx, hash, count, values)
+        draw_distinct(cx, &hash, count, values)
     }
 }
 

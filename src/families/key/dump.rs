@@ -8,6 +8,7 @@ use crate::command::spec::{
     Command, DENY_OOM, Group, Key, at_least, exactly, integer, key, pure, text,
 };
 use crate::keyspace::journal::{DEL, Event};
+use crate::keyspace::packed::ValueView;
 use crate::keyspace::value::{StringRef, ValueRef};
 use crate::keyspace::write::{Free, PastUse};
 use crate::persistence::dump::{self as payload, Checksum, DumpError};
@@ -77,14 +78,14 @@ fn limits(limits: &DataLimits) -> Limits {
 
 fn dump(cx: &mut ReadCx<'_>) -> CmdResult {
     let key = cx.args.bytes()?;
-    let value = cx.keys.value(key);
-    if value.is_some_and(|value| cx.is_long(effort(value))) {
+    let value = cx.keys.value(key).map(ValueView::open);
+    if value.as_ref().is_some_and(|value| cx.is_long(effort(value.as_ref()))) {
         return Ok(Flow::Away(None));
     }
 
     match value {
         Some(value) => {
-            let payload = payload::dump(value, cx.limits.compresses_payloads);
+            let payload = payload::dump(value.as_ref(), cx.limits.compresses_payloads);
             cx.reply.bulk(&payload);
         }
         None => cx.reply.null(),

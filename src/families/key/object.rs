@@ -3,7 +3,8 @@
 use crate::command::context::{CmdResult, Flow, ReadCx};
 use crate::command::spec::DataRun::{self, Container, Help, Read};
 use crate::command::spec::{Command, Group, Key, LOADING, STALE, at_least, exactly, key};
-use crate::keyspace::value::{StringRef, ValueRef};
+use crate::keyspace::packed::ValueView;
+use crate::keyspace::value::StringRef;
 use crate::protocol::error::ReplyError;
 
 /// Table of this file.
@@ -73,9 +74,9 @@ fn encoding(cx: &mut ReadCx<'_>) -> CmdResult {
 }
 
 fn refcount(cx: &mut ReadCx<'_>) -> CmdResult {
-    match cx.keys.peek(cx.args.word(2)) {
+    match cx.keys.peek(cx.args.word(2)).map(ValueView::string) {
         // Clients and test suites know small integers as shared by all who hold them.
-        Some(ValueRef::String(StringRef::Int(0..SHARED_INTEGERS))) if cx.limits.shares_integers => {
+        Some(Ok(StringRef::Int(0..SHARED_INTEGERS))) if cx.limits.shares_integers => {
             cx.reply.int(i64::from(i32::MAX));
         }
         Some(_) => cx.reply.int(1),

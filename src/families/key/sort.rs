@@ -18,15 +18,19 @@ use crate::command::spec::{
 };
 use crate::families::text;
 use crate::keyspace::journal::Event;
+use crate::keyspace::packed::Opened;
 use crate::keyspace::read::Reader;
-use crate::keyspace::value::{StringRef, ValueRef};
+use crate::keyspace::value::{Kind, StringRef};
 use crate::keyspace::write::Lifetime;
 use crate::protocol::error::ReplyError;
 use crate::protocol::reply::Reply;
 use crate::structures::cow_tree::End;
 use crate::structures::listpack::Item;
 use crate::types::hash::FieldValue;
+use crate::types::hash::Hash;
 use crate::types::list::{List, PackLimit};
+use crate::types::set::Set;
+use crate::types::sorted_set::SortedSet;
 
 const BY: Arg = pattern("by-pattern").token("BY").optional();
 const LIMIT: Arg = block("limit", &[integer("offset"), integer("count")]).token("LIMIT").optional();
@@ -158,6 +162,8 @@ impl<'a> Wish<'a> {
 /// Words of an element or a value.
 type Text<'a> = Cow<'a, [u8]>;
 
+type Texts<'a> = Box<dyn Iterator<Item = Text<'a>> + 'a>;
+
 /// An element with what it is sorted by.
 struct Ranked<'a> {
     element: Text<'a>,
@@ -189,6 +195,21 @@ fn field_text(value: FieldValue<'_>) -> Text<'_> {
     }
 }
 
+/// The elements of a collection, which may be a copy.
+fn texts<'a, T>(
+    opened: Opened<'a, T>,
+    walk: impl for<'s> FnOnce(&'s T) -> Box<dyn Iterator<Item = Item<'s>> + 's>,
+) -> Texts<'a> {
+    match opened {
+        Opened::Borrowed(collection) => Box::new(walk(collection).map(text_of)),
+        Opened::Unpacked(collection) => {
+            let copied: Vec<Text<'a>> =
+                walk(&collection).map(|item| Cow::Owned(item.to_vec())).collect();
+            Box::new(copied.into_iter())
+        }
+    }
+}
+
 /// What a pattern leads to from an element.
 fn follow<'a>(reader: &Reader<'a>, pattern: &[u8], element: &[u8]) -> Option<Text<'a>> {
     let star = pattern.iter().position(|byte| *byte == b'*')?;
@@ -200,12 +221,16 @@ fn follow<'a>(reader: &Reader<'a>, pattern: &[u8], element: &[u8]) -> Option<Tex
         None => (tail, None),
     };
     let key = [head, element, tail].concat();
-    match (reader.value(&key)?, field) {
-        (ValueRef::String(value), None) => Some(string_text(value)),
-        (ValueRef::Hash(hash), Some(field)) => {
+    let value = reader.value(&key)?;
+    let Some(field) = field else { return value.string().ok().map(string_text) };
+    match value.collection::<Hash>().ok()? {
+        Opened::Borrowed(hash) => {
             hash.get_live(field, reader.now()).map(|field| field_text(field.value))
         }
-        _ => None,
+        Opened::Unpacked(hash) => {
+            let found = hash.get_live(field, reader.now())?;
+            Some(Cow::Owned(field_text(found.value).into_owned()))
+        }
     }
 }
 
@@ -257,33 +282,35 @@ fn sorted<'a>(
     in_script: bool,
     here_max: usize,
 ) -> Result<Option<Vec<Text<'a>>>, ReplyError> {
-    type Items<'a> = Box<dyn Iterator<Item = Item<'a>> + 'a>;
-    let (len, items): (usize, Items<'a>) = match reader.value(key) {
-        None => return Ok(Some(Vec::new())),
-        Some(ValueRef::List(list)) => {
+    let Some(value) = reader.value(key) else { return Ok(Some(Vec::new())) };
+    let (len, elements): (usize, Texts<'a>) = match value.kind() {
+        Kind::List => {
+            let list = value.collection::<List>()?;
             let (first, towards) = wish.beginning(list.len());
-            (list.len(), Box::new(list.iter_from(first, towards)))
+            (list.len(), texts(list, |list| Box::new(list.iter_from(first, towards))))
         }
-        Some(ValueRef::Set(set)) => {
+        Kind::Set => {
+            let set = value.collection::<Set>()?;
             // What is stored or goes on in a script must not depend on how a table is laid out.
             if wish.keeps_order() && (wish.store.is_some() || in_script) {
                 (wish.by, wish.by_text) = (None, true);
             }
-            let set = set.live(reader.horizon());
-            (set.len(), Box::new(set.iter()))
+            let len = set.live(reader.horizon()).len();
+            (len, texts(set, |set| Box::new(set.live(reader.horizon()).iter())))
         }
-        Some(ValueRef::SortedSet(set)) => {
+        _ => {
+            let set = value.collection::<SortedSet>()?;
             let (now, (_, towards)) = (reader.horizon(), wish.beginning(set.len()));
-            let members = set.live_iter(towards, now).map(|scored| scored.member);
-            (set.live_len(now), Box::new(members))
+            let len = set.live_len(now);
+            let members =
+                texts(set, |set| Box::new(set.live_iter(towards, now).map(|scored| scored.member)));
+            (len, members)
         }
-        Some(_) => return Err(ReplyError::WrongType),
     };
     let range = wish.range(len);
     if (if wish.keeps_order() { range.end } else { len }) > here_max {
         return Ok(None);
     }
-    let elements = items.map(text_of);
     if wish.keeps_order() {
         return Ok(Some(elements.skip(range.start).take(range.len()).collect()));
     }

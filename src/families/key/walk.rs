@@ -5,7 +5,7 @@ use crate::base::number::parse_uint_loose;
 use crate::command::context::{CmdResult, Flow, ReadCx};
 use crate::command::spec::DataRun::{self, Read};
 use crate::command::spec::{Command, Group, at_least, exactly, integer, pattern, text as string};
-use crate::keyspace::value::ValueRef;
+use crate::keyspace::packed::ValueView;
 use crate::protocol::error::ReplyError;
 
 /// Table of this file.
@@ -90,7 +90,7 @@ fn scan(cx: &mut ReadCx<'_>) -> CmdResult {
         }
     }
 
-    let admits = |key: &[u8], value: ValueRef<'_>| {
+    let admits = |key: &[u8], value: ValueView<'_>| {
         wanted.is_none_or(|pattern| glob::matches(pattern, key, Case::Sensitive))
             && kind.is_none_or(|kind| kind.eq_ignore_ascii_case(value.kind().name().as_bytes()))
     };

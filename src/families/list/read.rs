@@ -44,7 +44,7 @@ const COUNT_NEGATIVE: ReplyError = ReplyError::Fixed("ERR COUNT can't be negativ
 const MAXLEN_NEGATIVE: ReplyError = ReplyError::Fixed("ERR MAXLEN can't be negative");
 
 fn llen(cx: &mut ReadCx<'_>) -> CmdResult {
-    let len = cx.keys.get::<List>(cx.args.bytes()?)?.map_or(0, List::len);
+    let len = cx.keys.get::<List>(cx.args.bytes()?)?.map_or(0, |list| list.len());
 
     cx.reply.count(len);
     Ok(Flow::Replied)
@@ -146,6 +146,7 @@ fn lpos(cx: &mut ReadCx<'_>) -> CmdResult {
     let (key, element) = (cx.args.bytes()?, cx.args.bytes()?);
     let search = Search::read(&mut cx.args)?;
     let list = cx.keys.get::<List>(key)?;
+    let list = list.as_deref();
     if cx.is_long(list.map_or(0, List::len).min(search.steps)) {
         return Ok(Flow::Away(None));
     }

@@ -11,7 +11,7 @@ use crate::command::spec::{
 };
 use crate::families::timeout;
 use crate::keyspace::journal::Change;
-use crate::keyspace::value::{Kind, ValueRef, WrongType};
+use crate::keyspace::value::{Kind, WrongType};
 use crate::protocol::error::ReplyError;
 use crate::structures::cow_tree::End;
 use crate::types::list::List;
@@ -168,11 +168,8 @@ impl<'a> Move<'a> {
 
     fn chosen(&self, cx: &WriteCx<'_>) -> Result<Option<Vec<Vec<u8>>>, WrongType> {
         let reader = cx.keys.reader();
-        let list = match reader.peek(self.source) {
-            None => return Ok(None),
-            Some(ValueRef::List(list)) => list,
-            Some(_) => return Err(WrongType),
-        };
+        let Some(list) = reader.peek(self.source) else { return Ok(None) };
+        let list = list.collection::<List>()?;
         if !matches!(reader.kind(self.target), None | Some(Kind::List)) {
             return Err(WrongType);
         }

@@ -9,6 +9,7 @@ use crate::command::spec::{Command, Group, Key, MOVABLE_KEYS, at_least, integer,
 use crate::protocol::error::ReplyError;
 use crate::structures::hyperloglog;
 use crate::structures::listpack::Digits;
+use crate::types::set::Live;
 use std::ops::ControlFlow;
 
 /// Table of this file.
@@ -66,15 +67,15 @@ const LIMIT: ReplyError = ReplyError::Fixed("ERR LIMIT can't be negative");
 /// What is made of several sets, and how many members have to be looked at for it.
 #[derive(Clone, Copy)]
 struct Operation {
-    run: for<'a> fn(&Sources<'a>, Each<'_, 'a>),
+    run: for<'s> fn(&'s Sources<'_>, Each<'_, 's>),
     effort: fn(&Sources<'_>) -> usize,
 }
 
 const INTERSECTION: Operation = Operation {
     run: |sources, each| sources.intersect(each),
     effort: |sources| {
-        let smallest = sources.sets.iter().map(|set| set.map_or(0, |set| set.len())).min();
-        smallest.unwrap_or(0).saturating_mul(sources.sets.len())
+        let smallest = sources.iter().map(|set| set.map_or(0, |set| set.len())).min();
+        smallest.unwrap_or(0).saturating_mul(sources.len())
     },
 };
 const UNION: Operation =
@@ -82,8 +83,8 @@ const UNION: Operation =
 const DIFFERENCE: Operation = Operation {
     run: |sources, each| sources.subtract(each),
     effort: |sources| {
-        let first = sources.sets.first().copied().flatten().map_or(0, |set| set.len());
-        first.saturating_mul(sources.sets.len()).min(sources.members())
+        let first = sources.iter().next().flatten().map_or(0, |set| set.len());
+        first.saturating_mul(sources.len()).min(sources.members())
     },
 };
 
@@ -194,7 +195,7 @@ fn estimate(sources: &Sources<'_>) -> usize {
     if hyperloglog::to_dense(&mut sketch).is_err() {
         return 0;
     }
-    for member in sources.sets.iter().flatten().flat_map(|set| set.iter()) {
+    for member in sources.iter().flatten().flat_map(Live::iter) {
         hyperloglog::add_dense(&mut sketch, member.as_text(&mut Digits::default()));
     }
     hyperloglog::count(&sketch).map_or(0, |count| usize::try_from(count).unwrap_or(usize::MAX))

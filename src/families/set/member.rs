@@ -1,5 +1,6 @@
 //! Members one by one: SADD, SREM, SISMEMBER, SMISMEMBER, SCARD, SMOVE.
 
+use super::Living;
 use crate::command::context::{CmdResult, Flow, ReadCx, WriteCx};
 use crate::command::spec::DataRun::{self, Read, Write};
 use crate::command::spec::{Command, DENY_OOM, FAST, Group, Key, at_least, exactly, key, text};
@@ -85,12 +86,14 @@ fn srem(cx: &mut WriteCx<'_>) -> CmdResult {
 fn sismember(cx: &mut ReadCx<'_>) -> CmdResult {
     let (key, member) = (cx.args.bytes()?, cx.args.bytes()?);
     let set = super::living(&cx.keys, key)?;
+    let set = set.as_ref().map(Living::view);
     cx.reply.flag(set.is_some_and(|set| set.contains(member)));
     Ok(Flow::Replied)
 }
 
 fn smismember(cx: &mut ReadCx<'_>) -> CmdResult {
     let set = super::living(&cx.keys, cx.args.bytes()?)?;
+    let set = set.as_ref().map(Living::view);
     let members = cx.args.rest();
     cx.reply.array(members.len());
     for member in members {
@@ -101,6 +104,7 @@ fn smismember(cx: &mut ReadCx<'_>) -> CmdResult {
 
 fn scard(cx: &mut ReadCx<'_>) -> CmdResult {
     let set = super::living(&cx.keys, cx.args.bytes()?)?;
+    let set = set.as_ref().map(Living::view);
     cx.reply.count(set.map_or(0, |set| set.len()));
     Ok(Flow::Replied)
 }

@@ -15,7 +15,9 @@ pub mod deadline;
 mod distinct;
 mod sources;
 
+use crate::base::time::UnixMillis;
 use crate::keyspace::journal::Event;
+use crate::keyspace::packed::Opened;
 use crate::keyspace::read::Reader;
 use crate::keyspace::value::WrongType;
 use crate::protocol::reply::Reply;
@@ -26,10 +28,25 @@ const fn event(name: &'static str) -> Event {
     Event { class: b's', name }
 }
 
-/// The set at a key as readers see it: without members whose time is over.
+/// A set as readers see it: without members whose time is over.
+#[derive(Debug)]
+struct Living<'a> {
+    set: Opened<'a, Set>,
+    horizon: UnixMillis,
+}
+
+impl Living<'_> {
+    #[inline]
+    fn view(&self) -> Live<'_> {
+        self.set.live(self.horizon)
+    }
+}
+
+/// The set at a key.
 #[inline]
-fn living<'a>(keys: &Reader<'a>, key: &[u8]) -> Result<Option<Live<'a>>, WrongType> {
-    Ok(keys.get::<Set>(key)?.map(|set| set.live(keys.horizon())))
+fn living<'a>(keys: &Reader<'a>, key: &[u8]) -> Result<Option<Living<'a>>, WrongType> {
+    let horizon = keys.horizon();
+    Ok(keys.get::<Set>(key)?.map(|set| Living { set, horizon }))
 }
 
 /// Replies with a member.

@@ -107,7 +107,8 @@ fn pop_many(cx: &mut WriteCx<'_>, key: &[u8]) -> CmdResult {
 fn srandmember(cx: &mut ReadCx<'_>) -> CmdResult {
     let key = cx.args.bytes()?;
     if cx.args.is_done() {
-        match super::living(&cx.keys, key)?.and_then(|set| set.random(cx.rng)) {
+        let set = super::living(&cx.keys, key)?;
+        match set.as_ref().and_then(|set| set.view().random(cx.rng)) {
             Some(member) => super::write(&mut cx.reply, member),
             None => cx.reply.null(),
         }
@@ -124,6 +125,7 @@ fn srandmember(cx: &mut ReadCx<'_>) -> CmdResult {
         cx.reply.array(0);
         return Ok(Flow::Replied);
     };
+    let set = set.view();
 
     let drawn = match usize::try_from(count) {
         Ok(count) => set.sample(count, cx.rng),

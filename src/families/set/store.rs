@@ -7,7 +7,7 @@ use crate::command::spec::{Command, DENY_OOM, Group, Key, at_least, key};
 use crate::keyspace::journal::Event;
 use crate::keyspace::write::Lifetime;
 use crate::structures::epoch::Epochs;
-use crate::types::set::{Set, SetLimits};
+use crate::types::set::{Live, Set, SetLimits};
 use std::ops::ControlFlow;
 
 /// Table of this file.
@@ -80,7 +80,7 @@ fn intersection(sources: &Sources<'_>, limits: SetLimits, epochs: &mut Epochs) -
 /// Takes the sets as they are named: clients see the form that this leads to.
 fn union(sources: &Sources<'_>, limits: SetLimits, epochs: &mut Epochs) -> Set {
     let mut made = Set::default();
-    for member in sources.sets.iter().flatten().flat_map(|set| set.iter()) {
+    for member in sources.iter().flatten().flat_map(Live::iter) {
         made.insert_item(member, limits, epochs);
     }
     made
@@ -96,11 +96,11 @@ fn difference(sources: &Sources<'_>, limits: SetLimits, epochs: &mut Epochs) -> 
         return made;
     }
     // Clients see the form that the first set has as a whole, whatever remains of it.
-    let Some((first, others)) = sources.sets.split_first() else { return made };
-    for member in first.iter().flat_map(|set| set.iter()) {
+    let Some((first, others)) = sources.split() else { return made };
+    for member in first {
         made.insert_item(member, limits, epochs);
     }
-    for member in others.iter().flatten().flat_map(|set| set.iter()) {
+    for member in others.flatten().flat_map(Live::iter) {
         if made.is_empty() {
             break;
         }

@@ -1,5 +1,6 @@
 //! All members: SMEMBERS, SSCAN.
 
+use super::Living;
 use crate::base::glob::{self, Case};
 use crate::base::number::parse_uint_loose;
 use crate::command::args::Args;
@@ -35,6 +36,7 @@ const NOVALUES: ReplyError = ReplyError::Fixed("ERR NOVALUES option can only be 
 
 fn smembers(cx: &mut ReadCx<'_>) -> CmdResult {
     let set = super::living(&cx.keys, cx.args.bytes()?)?;
+    let set = set.as_ref().map(Living::view);
     let len = set.map_or(0, |set| set.len());
     if cx.is_long(len) {
         return Ok(Flow::Away(None));
@@ -84,7 +86,8 @@ fn sscan(cx: &mut ReadCx<'_>) -> CmdResult {
     let mut found = Vec::new();
     let mut next = 0;
     // Clients see that without a set nobody looks at the options.
-    if let Some(set) = super::living(&cx.keys, key)? {
+    let set = super::living(&cx.keys, key)?;
+    if let Some(set) = set.as_ref().map(Living::view) {
         let options = Options::read(&mut cx.args)?;
         next = set.scan(cursor, options.count, &mut |member| {
             if options.admits(member) {

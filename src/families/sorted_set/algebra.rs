@@ -10,13 +10,14 @@ use crate::command::spec::DataRun::{self, Read, Write};
 use crate::command::spec::{
     Arg, Command, DENY_OOM, Group, Key, MOVABLE_KEYS, at_least, integer, key, one_of, pure,
 };
+use crate::keyspace::packed::Opened;
 use crate::keyspace::read::Reader;
-use crate::keyspace::value::ValueRef;
+use crate::keyspace::value::Kind;
 use crate::keyspace::write::Lifetime;
 use crate::protocol::error::ReplyError;
 use crate::structures::cow_tree::End;
 use crate::structures::listpack::Item;
-use crate::types::set::Live;
+use crate::types::set::Set;
 use crate::types::sorted_set::{Scored, SortedSet};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -148,47 +149,51 @@ impl Aggregate {
 }
 
 /// One of the sets.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 enum Input<'a> {
     Absent,
-    Sorted(&'a SortedSet, UnixMillis),
-    Plain(Live<'a>),
+    /// And the moment at which it is read.
+    Sorted(Opened<'a, SortedSet>, UnixMillis),
+    /// The same.
+    Plain(Opened<'a, Set>, UnixMillis),
 }
 
 impl<'a> Input<'a> {
     fn of(keys: &Reader<'a>, key: &[u8]) -> Result<Self, ReplyError> {
-        match keys.value(key) {
-            None => Ok(Self::Absent),
-            Some(ValueRef::SortedSet(set)) => Ok(Self::Sorted(set, keys.horizon())),
-            Some(ValueRef::Set(set)) => Ok(Self::Plain(set.live(keys.horizon()))),
-            Some(_) => Err(ReplyError::WrongType),
-        }
+        let Some(value) = keys.value(key) else { return Ok(Self::Absent) };
+        let now = keys.horizon();
+        Ok(match value.kind() {
+            Kind::Set => Self::Plain(value.collection()?, now),
+            _ => Self::Sorted(value.collection()?, now),
+        })
     }
 
-    fn len(self) -> usize {
+    fn len(&self) -> usize {
         match self {
             Self::Absent => 0,
-            Self::Sorted(set, now) => set.live_len(now),
-            Self::Plain(set) => set.len(),
+            Self::Sorted(set, now) => set.live_len(*now),
+            Self::Plain(set, now) => set.live(*now).len(),
         }
     }
 
-    fn score(self, member: &[u8]) -> Option<f64> {
+    fn score(&self, member: &[u8]) -> Option<f64> {
         match self {
             Self::Absent => None,
-            Self::Sorted(set, now) => set.live_score(member, now),
-            Self::Plain(set) => set.contains(member).then_some(PLAIN_SCORE),
+            Self::Sorted(set, now) => set.live_score(member, *now),
+            Self::Plain(set, now) => set.live(*now).contains(member).then_some(PLAIN_SCORE),
         }
     }
 
-    fn elements(self) -> Box<dyn Iterator<Item = (Cow<'a, [u8]>, f64)> + 'a> {
+    fn elements(&self) -> Box<dyn Iterator<Item = (Cow<'_, [u8]>, f64)> + '_> {
         match self {
             Self::Absent => Box::new(std::iter::empty()),
             Self::Sorted(set, now) => {
-                let elements = set.live_iter(End::Back, now);
+                let elements = set.live_iter(End::Back, *now);
                 Box::new(elements.map(|element| (text(element.member), element.score)))
             }
-            Self::Plain(set) => Box::new(set.iter().map(|member| (text(member), PLAIN_SCORE))),
+            Self::Plain(set, now) => {
+                Box::new(set.live(*now).iter().map(|member| (text(member), PLAIN_SCORE)))
+            }
         }
     }
 }
@@ -273,7 +278,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn run(&self) -> Combined<'a> {
+    fn run(&self) -> Combined<'_> {
         match self.operation {
             Operation::Union => self.union(),
             Operation::Intersection => self.intersection().collect(),
@@ -281,12 +286,12 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn union(&self) -> Combined<'a> {
-        if let [(input, weight)] = self.inputs[..] {
-            let weighed = |score| self.aggregate.weigh(weight, score);
+    fn union(&self) -> Combined<'_> {
+        if let [(input, weight)] = &self.inputs[..] {
+            let weighed = |score| self.aggregate.weigh(*weight, score);
             return input.elements().map(|(member, score)| (member, weighed(score))).collect();
         }
-        let mut all: BTreeMap<Cow<'a, [u8]>, f64> = BTreeMap::new();
+        let mut all: BTreeMap<Cow<'_, [u8]>, f64> = BTreeMap::new();
         for (input, weight) in &self.inputs {
             for (member, score) in input.elements() {
                 let score = self.aggregate.weigh(*weight, score);
@@ -297,8 +302,9 @@ impl<'a> Plan<'a> {
         all.into_iter().collect()
     }
 
-    fn intersection(&self) -> impl Iterator<Item = (Cow<'a, [u8]>, f64)> {
-        let first = self.inputs.first().copied().unwrap_or((Input::Absent, 1.0));
+    fn intersection(&self) -> impl Iterator<Item = (Cow<'_, [u8]>, f64)> {
+        const NONE: &(Input<'_>, f64) = &(Input::Absent, 1.0);
+        let first = self.inputs.first().unwrap_or(NONE);
         let others = self.inputs.get(1..).unwrap_or_default();
         first.0.elements().filter_map(move |(member, score)| {
             let mut joined = self.aggregate.weigh(first.1, score);
@@ -310,7 +316,7 @@ impl<'a> Plan<'a> {
         })
     }
 
-    fn difference(&self) -> Combined<'a> {
+    fn difference(&self) -> Combined<'_> {
         let Some(((first, _), others)) = self.inputs.split_first() else { return Vec::new() };
         let is_left = |member: &[u8]| others.iter().all(|(input, _)| input.score(member).is_none());
         first.elements().filter(|(member, _)| is_left(member)).collect()
@@ -366,7 +372,8 @@ fn store(cx: &mut WriteCx<'_>, name: &'static str, operation: Operation) -> CmdR
     let args = &mut cx.args;
 
     let stored = cx.keys.derive(|keys, epochs| {
-        let found = Plan::read(args, &keys, name, operation, Outcome::Stored)?.run();
+        let plan = Plan::read(args, &keys, name, operation, Outcome::Stored)?;
+        let found = plan.run();
         let mut stored = SortedSet::default();
         let longest = found.iter().map(|(member, _)| member.len()).max().unwrap_or(0);
         stored.prepare(found.len(), longest, limits, epochs);

@@ -20,6 +20,7 @@ mod bounds;
 
 use crate::command::context::DataLimits;
 use crate::keyspace::journal::Event;
+use crate::keyspace::packed::Opened;
 use crate::keyspace::read::Reader;
 use crate::keyspace::value::WrongType;
 use crate::protocol::reply::Reply;
@@ -45,7 +46,11 @@ pub(super) fn living<'a>(
     keys: &Reader<'a>,
     key: &[u8],
 ) -> Result<Option<Cow<'a, SortedSet>>, WrongType> {
-    let set = keys.get::<SortedSet>(key)?.map(|set| set.live(keys.horizon()));
+    let set = keys.get::<SortedSet>(key)?.map(|set| match set {
+        Opened::Borrowed(set) => set.live(keys.horizon()),
+        // Packed ones have no members that go.
+        Opened::Unpacked(set) => Cow::Owned(set),
+    });
     // One that has only such members is not there for a reader.
     Ok(set.filter(|set| matches!(set, Cow::Borrowed(_)) || !set.is_empty()))
 }

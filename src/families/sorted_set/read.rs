@@ -76,6 +76,7 @@ fn zmscore(cx: &mut ReadCx<'_>) -> CmdResult {
     let members = cx.args.rest();
 
     let (set, now) = (cx.keys.get::<SortedSet>(key)?, cx.keys.horizon());
+    let set = set.as_deref();
     cx.reply.array(members.len());
     for member in members {
         match set.and_then(|set| set.live_score(member, now)) {

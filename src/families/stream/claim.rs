@@ -8,7 +8,7 @@ use crate::command::spec::{
     Command, FAST, Group, Key, at_least, integer, key, pure, text, unix_time,
 };
 use crate::keyspace::journal::Change;
-use crate::keyspace::value::ValueRef;
+use crate::keyspace::packed::Opened;
 use crate::protocol::error::ReplyError;
 use crate::types::stream::group::{Group as ConsumerGroup, Name};
 use crate::types::stream::id::{Id, IdText};
@@ -267,7 +267,8 @@ fn claim<R>(
 /// Replies with what was claimed.
 fn write_claimed(cx: &mut WriteCx<'_>, key: &[u8], claimed: &[Id], just_id: bool) {
     let reply = &mut cx.reply;
-    let Some(ValueRef::Stream(stream)) = cx.keys.reader().peek(key) else {
+    let stream = cx.keys.reader().peek(key).and_then(|value| value.collection::<Stream>().ok());
+    let Some(stream) = stream.and_then(Opened::borrowed) else {
         reply.array(0);
         return;
     };
@@ -283,7 +284,7 @@ fn write_claimed(cx: &mut WriteCx<'_>, key: &[u8], claimed: &[Id], just_id: bool
 fn xclaim(cx: &mut WriteCx<'_>) -> CmdResult {
     let (key, group, consumer) = (cx.args.bytes()?, cx.args.bytes()?, cx.args.bytes()?);
     // Clients are told of an absent group first.
-    let stream = cx.keys.reader().get::<Stream>(key)?;
+    let stream = cx.keys.reader().borrow::<Stream>(key)?;
     if stream.and_then(|stream| stream.group(group)).is_none() {
         return Err(no_group(key, group, ""));
     }
@@ -322,7 +323,7 @@ fn xautoclaim(cx: &mut WriteCx<'_>) -> CmdResult {
         }
     }
 
-    let stream = cx.keys.reader().get::<Stream>(key)?;
+    let stream = cx.keys.reader().borrow::<Stream>(key)?;
     let found = stream.and_then(|stream| stream.group(group));
     let pending = found.ok_or_else(|| no_group(key, group, ""))?.pending();
     // One more than is looked at: there the next call goes on.

@@ -64,7 +64,7 @@ fn no_such_group(key: &[u8], group: &[u8]) -> ReplyError {
 }
 
 fn found<'a>(cx: &ReadCx<'a>, key: &[u8]) -> Result<&'a Stream, ReplyError> {
-    cx.keys.get::<Stream>(key)?.ok_or(ReplyError::NoSuchKey)
+    cx.keys.borrow::<Stream>(key)?.ok_or(ReplyError::NoSuchKey)
 }
 
 fn consumers(cx: &mut ReadCx<'_>) -> CmdResult {

@@ -170,7 +170,7 @@ fn xpending(cx: &mut ReadCx<'_>) -> CmdResult {
     let (key, name) = (cx.args.bytes()?, cx.args.bytes()?);
     let filters = filters(cx)?;
 
-    let stream = cx.keys.get::<Stream>(key)?;
+    let stream = cx.keys.borrow::<Stream>(key)?;
     let group =
         stream.and_then(|stream| stream.group(name)).ok_or_else(|| no_group(key, name, ""))?;
     match filters {

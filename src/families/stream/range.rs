@@ -27,7 +27,7 @@ pub const COMMANDS: &[Command<DataRun>] = &[
 ];
 
 fn xlen(cx: &mut ReadCx<'_>) -> CmdResult {
-    let len = cx.keys.get::<Stream>(cx.args.bytes()?)?.map_or(0, |stream| stream.log().len());
+    let len = cx.keys.borrow::<Stream>(cx.args.bytes()?)?.map_or(0, |stream| stream.log().len());
 
     cx.reply.count(len);
     Ok(Flow::Replied)
@@ -57,7 +57,7 @@ fn range(cx: &mut ReadCx<'_>, towards: End) -> CmdResult {
         count = Some(parse::count(&mut cx.args)?);
     }
 
-    let Some(stream) = cx.keys.get::<Stream>(key)? else {
+    let Some(stream) = cx.keys.borrow::<Stream>(key)? else {
         cx.reply.array(0);
         return Ok(Flow::Replied);
     };

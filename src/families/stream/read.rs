@@ -48,7 +48,7 @@ struct Asked<'a> {
 
 impl<'a> Asked<'a> {
     fn new(keys: Reader<'a>, key: &'a [u8], word: &[u8]) -> Result<Self, ReplyError> {
-        let log = keys.get::<Stream>(key)?.map(Stream::log);
+        let log = keys.borrow::<Stream>(key)?.map(Stream::log);
         let after = match word {
             b"$" => log.map_or(Id::MIN, Log::last_id),
             b"+" => {

@@ -62,7 +62,7 @@ enum From {
 
 impl From {
     fn read(keys: Reader<'_>, key: &[u8], group: &[u8], word: &[u8]) -> Result<Self, ReplyError> {
-        let stream = keys.get::<Stream>(key)?;
+        let stream = keys.borrow::<Stream>(key)?;
         if stream.and_then(|stream| stream.group(group)).is_none() {
             return Err(no_group(key, group, " in XREADGROUP with GROUP option"));
         }

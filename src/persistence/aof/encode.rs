@@ -74,7 +74,7 @@ fn command(out: &mut Vec<u8>, words: &[&[u8]]) {
 /// Adds the commands that make a key what it is, where there is none of its name.
 pub fn write_key(out: &mut Vec<u8>, view: &KeyView<'_>) {
     let key = view.key;
-    match view.value {
+    match view.value.open().as_ref() {
         ValueRef::String(string) => match string {
             StringRef::Int(value) => command(out, &[b"SET", key, digits(value).as_bytes()]),
             StringRef::Inline(bytes) => command(out, &[b"SET", key, bytes]),

@@ -140,8 +140,9 @@ fn write_key(
     options: &SaveOptions,
     out: &mut Output<'_>,
 ) -> Result<(), u32> {
-    let encoding = Encoding::choose(view.value, options.version).map_err(|old| old.needed)?;
-    match view.value {
+    let value = view.value.open();
+    let encoding = Encoding::choose(value.as_ref(), options.version).map_err(|old| old.needed)?;
+    match value.as_ref() {
         ValueRef::Stream(stream) => {
             if let Some(known) = stream.idempotence() {
                 write_aux(AUX_IDEMPOTENCE, &idempotence(known), out);

@@ -301,8 +301,10 @@ fn assert_same(one: &KeyspaceSnapshot, other: &KeyspaceSnapshot, with_encoding: 
         for own in one.keys(db) {
             let other = other.keys(db).find(|other| other.key == own.key).unwrap();
             let show = |value| shown(value, with_encoding);
-            assert_eq!(show(own.value), show(other.value), "{}", own.key.escape_ascii());
-            if let (ValueRef::Stream(own), ValueRef::Stream(other)) = (own.value, other.value) {
+            let (own_value, value) = (own.value.open(), other.value.open());
+            let (own_value, value) = (own_value.as_ref(), value.as_ref());
+            assert_eq!(show(own_value), show(value), "{}", own.key.escape_ascii());
+            if let (ValueRef::Stream(own), ValueRef::Stream(other)) = (own_value, value) {
                 assert!(own == other);
             }
         }

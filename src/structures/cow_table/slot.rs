@@ -193,6 +193,11 @@ impl<'t, T: Thin> Vacant<'t, T> {
         Self { table, epochs, hash }
     }
 
+    /// The epochs, for tables inside the entry to come.
+    pub fn epochs(&mut self) -> &mut Epochs {
+        self.epochs
+    }
+
     /// Inserts an entry, whose key has the slot's hash.
     pub fn insert(self, entry: T) -> Occupied<'t, T> {
         let Self { table, epochs, hash } = self;

@@ -9,9 +9,10 @@
 //!      ..   bytes of the key, then of the inline value
 //! ```
 //!
-//! A key of 16 bytes takes 32 bytes with an integer, 56 with an inline value of 32 bytes; a
-//! deadline adds 8. Allocations have the size of their class, so a value changes in place while
-//! the class stays.
+//! Inline are short strings, and small nested values that their owner has *packed* into bytes. A
+//! key of 16 bytes takes 32 bytes with an integer, 56 with an inline value of 32 bytes; a deadline
+//! adds 8. Allocations have the size of their class, so a value changes in place while the class
+//! stays.
 //!
 //! 1. The access clock changes under a shared reference, by relaxed stores of the one thread that
 //!    owns the data set; everything else only under `&mut`.
@@ -46,7 +47,10 @@ const TAG_BLOB: u8 = 2;
 const TAG_NESTED: u8 = 3;
 const HAS_WORD: u8 = 0x10;
 const LONG_KEY: u8 = 0x20;
+/// Of a string: it was changed in place.
 const RAW: u8 = 0x40;
+/// Of anything else: its bytes stand beside the key.
+const PACKED: u8 = RAW;
 const FILED: u8 = 0x80;
 
 const META_BITS: u32 = 8;
@@ -107,8 +111,19 @@ pub enum Content<'a, V> {
     Inline(&'a [u8]),
     /// Bytes in an allocation of their own.
     Blob(&'a Blob),
+    /// Anything else, as bytes beside the key.
+    Packed(Packed<'a>),
     /// Anything else.
     Nested(&'a V),
+}
+
+/// A nested value as bytes; what they mean is its owner's business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packed<'a> {
+    /// Which kind of bytes it is, at most [`TAGS_MAX`]; told apart from the tags of nested values.
+    pub tag: u8,
+    /// At most [`INLINE_MAX`].
+    pub bytes: &'a [u8],
 }
 
 /// A value to be put into an entry.
@@ -120,6 +135,8 @@ pub enum NewContent<'a, V> {
     Inline(&'a [u8]),
     /// Bytes in an allocation of their own.
     Blob(Blob),
+    /// Anything else, as bytes to be copied beside the key.
+    Packed(Packed<'a>),
     /// Anything else.
     Nested(Box<V>),
 }
@@ -165,13 +182,22 @@ impl Shape {
     fn tag(self) -> u8 {
         self.meta & TAG_MASK
     }
+    /// Whether it is a nested value that stands beside the key.
+    #[inline]
+    fn is_packed(self) -> bool {
+        self.tag() >= TAG_NESTED && self.has(PACKED)
+    }
+    #[inline]
+    fn has_payload(self) -> bool {
+        self.tag() != TAG_INLINE && !self.is_packed()
+    }
     #[inline]
     fn payload_at(self) -> usize {
         FIELD + FIELD * usize::from(self.has(HAS_WORD))
     }
     #[inline]
     fn long_at(self) -> usize {
-        self.payload_at() + FIELD * usize::from(self.tag() != TAG_INLINE)
+        self.payload_at() + FIELD * usize::from(self.has_payload())
     }
     #[inline]
     fn key_at(self) -> usize {
@@ -319,12 +345,16 @@ impl<'a, V> EntryRef<'a, V> {
             TAG_INT => Content::Int(unsafe { payload.cast::<i64>().read() }),
             // SAFETY: the tag says that the payload is a blob, which is one pointer.
             TAG_BLOB => Content::Blob(unsafe { &*payload.cast::<Blob>() }),
+            tag if shape.is_packed() => {
+                let bytes = self.bytes_at(shape.value_at(), shape.value_len);
+                Content::Packed(Packed { tag: tag - TAG_NESTED, bytes })
+            }
             // SAFETY: other tags say that the payload is a box of `V`, which is one pointer.
             _ => Content::Nested(unsafe { &**payload.cast::<Box<V>>() }),
         }
     }
 
-    /// Tag of a nested value.
+    /// Tag of a nested value, packed or not.
     #[inline]
     pub fn nested_tag(self) -> Option<u8> {
         (self.meta() & TAG_MASK).checked_sub(TAG_NESTED)
@@ -384,7 +414,7 @@ impl<V: Nested> EntryRef<'_, V> {
     /// Bytes of the entry and of what it holds by pointer; shared blobs count in full.
     pub fn memory_bytes(self) -> usize {
         let held = match self.content() {
-            Content::Int(_) | Content::Inline(_) => 0,
+            Content::Int(_) | Content::Inline(_) | Content::Packed(_) => 0,
             // Two counters and the vector's three words stand before the bytes.
             Content::Blob(blob) => size_class(5 * size_of::<usize>()) + size_class(blob.capacity()),
             Content::Nested(nested) => nested.memory_bytes(),
@@ -402,6 +432,7 @@ impl<V: Nested> EntryRef<'_, V> {
             Content::Int(value) => NewContent::Int(value),
             Content::Inline(bytes) => NewContent::Inline(bytes),
             Content::Blob(blob) => NewContent::Blob(blob.clone()),
+            Content::Packed(packed) => NewContent::Packed(packed),
             Content::Nested(nested) => NewContent::Nested(Box::new(copy(nested))),
         };
         Entry::new(key, content, self.form(), lifespan, self.clock())
@@ -520,7 +551,7 @@ impl<V: Nested> Entry<V> {
         let (tag, inline): (u8, &[u8]) = match content {
             NewContent::Int(_) => (TAG_INT, &[]),
             NewContent::Inline(bytes) => (TAG_INLINE, bytes),
-            NewContent::Blob(_) | NewContent::Nested(_) => return false,
+            NewContent::Blob(_) | NewContent::Packed(_) | NewContent::Nested(_) => return false,
         };
         let raw = if form == Form::Edited { RAW } else { 0 };
         if old.meta & !LONG_KEY != tag | raw {
@@ -580,7 +611,7 @@ impl<V: Nested> Entry<V> {
     /// The nested value, for changing.
     pub fn nested_mut(&mut self) -> Option<&mut V> {
         let shape = self.view().shape();
-        if shape.tag() < TAG_NESTED {
+        if shape.tag() < TAG_NESTED || shape.is_packed() {
             return None;
         }
         let payload = self.byte(shape.payload_at()).cast::<Box<V>>();
@@ -610,6 +641,7 @@ impl<V: Nested> Entry<V> {
             None => match self.view().content() {
                 Content::Int(value) => NewContent::Int(value),
                 Content::Inline(bytes) => NewContent::Inline(bytes),
+                Content::Packed(packed) => NewContent::Packed(packed),
                 // Those were detached just now.
                 Content::Blob(_) | Content::Nested(_) => NewContent::Inline(&[]),
             },
@@ -623,6 +655,7 @@ impl<V: Nested> Entry<V> {
         let payload = self.byte(shape.payload_at());
         let detached = match shape.tag() {
             TAG_INLINE | TAG_INT => return None,
+            _ if shape.is_packed() => return None,
             // SAFETY: the tag says that the payload is a blob; it is forgotten below.
             TAG_BLOB => Detached::Blob(unsafe { payload.cast::<Blob>().read() }),
             // SAFETY: the tag says that the payload is a box of `V`; it is forgotten below.
@@ -663,8 +696,13 @@ impl<V: Nested> Entry<V> {
                 let tag = TAG_NESTED + nested.tag().min(TAGS_MAX);
                 (tag, Payload::Pointer(Box::into_raw(nested).cast()), &[])
             }
+            NewContent::Packed(packed) => {
+                let tag = TAG_NESTED + packed.tag.min(TAGS_MAX);
+                (tag | PACKED, Payload::None, packed.bytes)
+            }
         };
-        let raw = if form == Form::Edited { RAW } else { 0 };
+        let is_raw = form == Form::Edited && tag & TAG_MASK < TAG_NESTED;
+        let raw = if is_raw { RAW } else { 0 };
         (Shape { meta: tag | raw, key_len: 0, value_len: inline.len() }, payload, inline)
     }
 

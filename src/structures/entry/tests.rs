@@ -30,6 +30,7 @@ enum Value {
     Int(i64),
     Bytes(Vec<u8>),
     Blob(Vec<u8>),
+    Packed(u8, Vec<u8>),
     Words(Vec<Vec<u8>>),
 }
 
@@ -39,6 +40,7 @@ impl Value {
             Self::Int(value) => NewContent::Int(*value),
             Self::Bytes(bytes) => NewContent::Inline(bytes),
             Self::Blob(bytes) => NewContent::Blob(Blob::new(bytes.clone())),
+            Self::Packed(tag, bytes) => NewContent::Packed(Packed { tag: *tag, bytes }),
             Self::Words(words) => NewContent::Nested(Box::new(Words(words.clone()))),
         }
     }
@@ -51,6 +53,10 @@ fn check(entry: &Entry<Words>, key: &[u8], value: &Value, lifespan: Lifespan) {
         (Content::Int(real), Value::Int(model)) => assert_eq!(real, *model),
         (Content::Inline(real), Value::Bytes(model)) => assert_eq!(real, model),
         (Content::Blob(real), Value::Blob(model)) => assert_eq!(real.as_slice(), model),
+        (Content::Packed(real), Value::Packed(tag, model)) => {
+            assert_eq!((real.tag, real.bytes), (*tag, &model[..]));
+            assert_eq!(view.nested_tag(), Some(*tag));
+        }
         (Content::Nested(real), Value::Words(model)) => {
             assert_eq!(&real.0, model);
             assert_eq!(view.nested_tag(), Some(4));
@@ -72,6 +78,7 @@ fn small_keys_take_little() {
     let text = Value::Bytes(vec![b'x'; 32]);
     assert_eq!(bytes(&text, Lifespan::default()), 56);
     assert_eq!(bytes(&text, until), 64);
+    assert_eq!(bytes(&Value::Packed(2, vec![b'x'; 32]), Lifespan::default()), 56);
     assert_eq!(bytes(&Value::Int(-1), Lifespan::default()), 32);
     assert_eq!(bytes(&Value::Int(-1), until), 40);
 }
@@ -116,6 +123,7 @@ fn value() -> impl Strategy<Value = Value> {
         any::<i64>().prop_map(Value::Int),
         bytes().prop_map(Value::Bytes),
         bytes().prop_map(Value::Blob),
+        (0..=TAGS_MAX, bytes()).prop_map(|(tag, bytes)| Value::Packed(tag, bytes)),
         prop::collection::vec(bytes(), 0..3).prop_map(Value::Words),
     ]
 }

@@ -209,6 +209,17 @@ pub(super) fn read(rest: &[u8]) -> Option<(Item<'_>, usize)> {
     }
 }
 
+/// Length of head and payload of most entries, from the head alone.
+#[inline]
+pub(super) fn short_coded_len(head: u8) -> Option<usize> {
+    match head {
+        0..SHORT_BYTES => Some(1),
+        SHORT_BYTES..INT_13 => Some(1 + usize::from(head & 0x3f)),
+        INT_13..MEDIUM_BYTES => Some(2),
+        _ => None,
+    }
+}
+
 fn read_wide(head: u8, body: &[u8]) -> Option<(Item<'_>, usize)> {
     Some(match head {
         LONG_BYTES => {
@@ -240,7 +251,7 @@ pub(super) fn back_len_size(len: usize) -> usize {
 }
 
 #[inline]
-fn write_back_len(mut len: usize, out: &mut [u8]) {
+pub(super) fn write_back_len(mut len: usize, out: &mut [u8]) {
     for byte in out.iter_mut().rev() {
         *byte = (len.to_le_bytes()[0] & 0x7f) | 0x80;
         len >>= 7;

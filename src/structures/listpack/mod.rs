@@ -16,6 +16,7 @@ mod item;
 mod iter;
 #[cfg(test)]
 mod tests;
+mod thin;
 
 pub use item::{Digits, Item};
 pub use iter::{Iter, Pairs};

@@ -47,6 +47,27 @@ fn check_is(pack: &ListPack, expected: &[Vec<u8>]) {
     assert_eq!(backward, expected);
     assert_eq!(pack.len(), expected.len());
     assert_eq!(check(pack.as_bytes()), Ok(()));
+    check_thin(pack);
+}
+
+#[track_caller]
+fn check_thin(pack: &ListPack) {
+    let mut thin = vec![0; pack.byte_len()];
+    let len = pack.write_thin(&mut thin);
+    assert!(len + HEADER + 1 + pack.len() <= pack.byte_len());
+    assert_eq!(&ListPack::of_thin(&thin[..len]), pack);
+}
+
+#[test]
+fn thin_form_comes_back() {
+    check_thin(&ListPack::new());
+    let texts = texts();
+    let mut made: ListPack = texts.iter().map(|text| Item::text(text)).collect();
+    check_thin(&made);
+    for len in [125, 126, 127, 128, 4095, 4096, 16_380, 16_390] {
+        made.push_back(Item::Bytes(&vec![b'z'; len]));
+        check_thin(&made);
+    }
 }
 
 #[test]

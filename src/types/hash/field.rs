@@ -113,6 +113,8 @@ impl<'a> From<FieldRef<'a>> for Field<'a> {
         let value = match entry.content() {
             Content::Int(value) => FieldValue::Int(value),
             Content::Inline(bytes) => FieldValue::Bytes(bytes),
+            // A field is never packed.
+            Content::Packed(packed) => FieldValue::Bytes(packed.bytes),
             Content::Blob(blob) => FieldValue::Shared(blob),
             Content::Nested(never) => match *never {},
         };

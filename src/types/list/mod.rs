@@ -144,6 +144,14 @@ impl List {
         }
     }
 
+    /// The listpack of a small one.
+    pub fn as_pack(&self) -> Option<&ListPack> {
+        match &self.0 {
+            Form::Small(pack) => Some(pack),
+            Form::Large(_) => None,
+        }
+    }
+
     /// What it consists of, in order; for files.
     pub fn segments(&self) -> impl Iterator<Item = Segment<'_>> {
         let (pack, large) = match &self.0 {
@@ -172,6 +180,11 @@ impl List {
 
 /// Changing. What isn't said otherwise is O(log n), and a move within one pack.
 impl List {
+    /// A small list of these elements.
+    pub fn of_small(pack: ListPack) -> Self {
+        Self(Form::Small(pack))
+    }
+
     /// Takes over a pack read from a file.
     pub fn of_pack(pack: ListPack, limit: PackLimit) -> Self {
         if limit.allows(pack.byte_len(), pack.len()) {
