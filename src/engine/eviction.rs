@@ -10,6 +10,8 @@ use super::latency::Delay;
 
 /// Keys removed between two looks at the clock.
 const KEYS_PER_LOOK: usize = 16;
+/// Keys removed by a command when the turn's time is spent.
+const KEYS_WHEN_LATE: usize = 2;
 /// Dead things freed per key that goes.
 const REAP_PER_KEY: usize = 16;
 /// How long making room may take by `maxmemory-eviction-tenacity`: up to 10 it grows by 50 us a
@@ -32,12 +34,19 @@ impl Engine {
             return;
         };
         let samples = usize::try_from(self.config.maxmemory_samples).unwrap_or(1);
-        let (now, budget) =
-            (self.now.unix_ms(), budget_nanos(self.config.maxmemory_eviction_tenacity));
+        if self.eviction_turn.0 != self.now.monotonic {
+            self.eviction_turn = (self.now.monotonic, 0);
+        }
+        // A turn may serve many commands: all of them together have this time. Once it is spent,
+        // each removes a little more than it can bring.
+        let budget = budget_nanos(self.config.maxmemory_eviction_tenacity)
+            .saturating_sub(self.eviction_turn.1);
+        let keys_per_look = if budget == 0 { KEYS_WHEN_LATE } else { KEYS_PER_LOOK };
+        let now = self.now.unix_ms();
         let started = self.outside.ticks();
         self.is_out_of_memory = false;
         'rounds: loop {
-            for _ in 0..KEYS_PER_LOOK {
+            for _ in 0..keys_per_look {
                 if self.keyspace.evict_one(policy, samples, now, &mut self.rng).is_none() {
                     // Nothing may go any more.
                     self.is_out_of_memory = self.memory_excess() > 0;
@@ -56,6 +65,7 @@ impl Engine {
         }
         self.tell_of_evicted();
         let nanos = self.nanos_between(started, self.outside.ticks());
+        self.eviction_turn.1 = self.eviction_turn.1.saturating_add(nanos);
         self.note_delay(Delay::EvictionCycle, nanos);
     }
 

@@ -65,7 +65,7 @@ mod lolwut;
 #[cfg(test)]
 mod tests;
 
-use crate::base::time::{Now, UnixMillis};
+use crate::base::time::{MonotonicMicros, Now, UnixMillis};
 use crate::command::context::{DataLimits, EncodingLimits};
 use crate::command::spec::Command;
 use crate::config::Config;
@@ -241,6 +241,8 @@ pub struct Engine {
     /// Bytes of messages about evicted keys that may not have been sent: since the last round of
     /// housekeeping, and between that and the one before.
     eviction_echo: [usize; 2],
+    /// The turn in which keys were evicted last, and the nanoseconds that this has taken in it.
+    eviction_turn: (MonotonicMicros, u64),
     /// Bytes of the buffers that the shell's tasks share.
     pub shell_bytes: usize,
 }
@@ -331,6 +333,7 @@ impl Engine {
             ticks: 0,
             compaction: compaction::Compaction::default(),
             eviction_echo: [0; 2],
+            eviction_turn: (MonotonicMicros(0), 0),
             shell_bytes: 0,
             config,
         };
