@@ -197,7 +197,7 @@ impl Encoder<'_> {
     fn table(&mut self, table: &Table, depth: usize, reply: &mut Reply<'_>) -> mlua::Result<()> {
         let fields = self.fields;
         if let Value::String(text) = table.raw_get::<Value>(&fields.err)? {
-            let text = text.as_bytes().to_vec();
+            let text = until_zero(&text.as_bytes()).to_vec();
             let is_counted = matches!(table.raw_get(&fields.counted)?, Value::Boolean(true));
             reply.error(&ReplyError::Bytes(text.as_slice().into()));
             self.failure.get_or_insert(Failure { text, place: None, is_counted });

@@ -10,6 +10,7 @@ use crate::command::spec::{DENY_OOM, MAY_REPLICATE, NOSCRIPT, WRITE};
 use crate::engine::Engine;
 use crate::engine::client::ClientKey;
 use crate::engine::context::EngineCx;
+use crate::engine::dispatch::until_zero;
 use crate::engine::registry::RowIndex;
 use crate::keyspace::DbIndex;
 use crate::protocol::error::ReplyError;
@@ -295,7 +296,8 @@ impl Engine {
             self.stats.count_error(&ReplyError::Bytes(failure.text.as_slice().into()).code());
         }
         if said.is_empty() {
-            let mut text = failure.text;
+            // What a script raises ends at a zero, as in Redis; what is said behind it does not.
+            let mut text = until_zero(&failure.text).to_vec();
             if let Some((source, line)) = &failure.place {
                 text.extend_from_slice(format!(" script: {}, on ", running.name).as_bytes());
                 text.extend_from_slice(source);
