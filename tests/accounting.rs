@@ -6,32 +6,26 @@
 //! about, must grow by what `used_memory` grows by.
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
+#[path = "harness/server.rs"]
+mod server;
+
 use redis::{Connection, cmd, pipe};
+use server::Server;
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::io::Write;
+use std::net::TcpStream;
 use std::time::Duration;
 
-struct Server {
-    process: Child,
-    port: u16,
+/// A server whose bytes are counted.
+struct Books {
+    server: Server,
     link: Connection,
 }
 
-impl Server {
-    fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut process = Command::new(env!("CARGO_BIN_EXE_ochre-server"))
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        assert!(lines.any(|line| line.unwrap().contains("Ready to accept")));
-        std::thread::spawn(move || lines.for_each(drop));
-        let client = redis::Client::open(format!("redis://127.0.0.1:{port}/")).unwrap();
-        Self { process, port, link: client.get_connection().unwrap() }
+impl Books {
+    fn open() -> Self {
+        let server = Server::start(&[]);
+        Self { link: server.connect(), server }
     }
 
     fn run(&mut self, words: &[&str]) {
@@ -118,15 +112,7 @@ impl Server {
     }
 
     fn connect(&self) -> TcpStream {
-        TcpStream::connect(("127.0.0.1", self.port)).unwrap()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself, which the test has told then.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.server.stream()
     }
 }
 
@@ -140,68 +126,68 @@ impl Figures {
 
 #[test]
 fn many_small_strings_add_up() {
-    let mut server = Server::start();
-    server.repeat(60_000, &["SET", "key:@", "a value of some length: @"]);
-    server.check("strings");
-    server.repeat(60_000, &["SET", "timed:@", "a value", "PX", "9@000"]);
-    server.check("strings with deadlines");
-    server.run(&["CONFIG", "SET", "maxmemory-policy", "allkeys-tinylfu"]);
-    server.repeat(60_000, &["GET", "key:@"]);
-    server.check("strings whose use is counted");
+    let mut books = Books::open();
+    books.repeat(60_000, &["SET", "key:@", "a value of some length: @"]);
+    books.check("strings");
+    books.repeat(60_000, &["SET", "timed:@", "a value", "PX", "9@000"]);
+    books.check("strings with deadlines");
+    books.run(&["CONFIG", "SET", "maxmemory-policy", "allkeys-tinylfu"]);
+    books.repeat(60_000, &["GET", "key:@"]);
+    books.check("strings whose use is counted");
 }
 
 #[test]
 fn few_large_collections_add_up() {
-    let mut server = Server::start();
-    server.repeat(30_000, &["HSET", "hash", "field:@", "a value of some length: @"]);
-    server.repeat(30_000, &["RPUSH", "list", "an element of some length: @"]);
-    server.repeat(30_000, &["SADD", "set", "a member of some length: @"]);
-    server.repeat(30_000, &["ZADD", "ranks", "@", "a member of some length: @"]);
-    server.repeat(30_000, &["XADD", "stream", "*", "field", "a value of some length: @"]);
-    server.check("collections");
+    let mut books = Books::open();
+    books.repeat(30_000, &["HSET", "hash", "field:@", "a value of some length: @"]);
+    books.repeat(30_000, &["RPUSH", "list", "an element of some length: @"]);
+    books.repeat(30_000, &["SADD", "set", "a member of some length: @"]);
+    books.repeat(30_000, &["ZADD", "ranks", "@", "a member of some length: @"]);
+    books.repeat(30_000, &["XADD", "stream", "*", "field", "a value of some length: @"]);
+    books.check("collections");
 }
 
 #[test]
 fn a_held_snapshot_adds_up() {
-    let mut server = Server::start();
-    server.repeat(40_000, &["SET", "key:@", "a value of some length: @"]);
-    server.run(&["SNAPSHOT", "SAVE", "base"]);
-    server.grow(&["mem_overhead_snapshots"], |server| {
-        server.repeat(40_000, &["SET", "key:@", "another one, as long:  @"]);
+    let mut books = Books::open();
+    books.repeat(40_000, &["SET", "key:@", "a value of some length: @"]);
+    books.run(&["SNAPSHOT", "SAVE", "base"]);
+    books.grow(&["mem_overhead_snapshots"], |books| {
+        books.repeat(40_000, &["SET", "key:@", "another one, as long:  @"]);
         Vec::new()
     });
-    server.check("rewritten under a snapshot");
+    books.check("rewritten under a snapshot");
 }
 
 #[test]
 fn scripts_add_up() {
-    let mut server = Server::start();
-    server.run(&["EVAL", "return 1", "0"]);
+    let mut books = Books::open();
+    books.run(&["EVAL", "return 1", "0"]);
     let fields = &["used_memory_scripts_eval", "used_memory_vm_eval"];
-    server.grow(fields, |server| {
-        server.repeat(3000, &["SCRIPT", "LOAD", "local number = @ return 'a text of some length'"]);
+    books.grow(fields, |books| {
+        books.repeat(3000, &["SCRIPT", "LOAD", "local number = @ return 'a text of some length'"]);
         Vec::new()
     });
-    server.check("scripts");
-    server.run(&["FUNCTION", "LOAD", "#!lua name=l\nredis.register_function('f', function() end)"]);
+    books.check("scripts");
+    books.run(&["FUNCTION", "LOAD", "#!lua name=l\nredis.register_function('f', function() end)"]);
     let fields = &["used_memory_functions", "used_memory_vm_functions"];
-    server.grow(fields, |server| {
+    books.grow(fields, |books| {
         let text = "#!lua name=l@\nredis.register_function('f@', function() return 'a text' end)";
-        server.repeat(1000, &["FUNCTION", "LOAD", text]);
+        books.repeat(1000, &["FUNCTION", "LOAD", text]);
         Vec::new()
     });
 }
 
 #[test]
 fn clients_and_what_is_kept_for_them_add_up() {
-    let mut server = Server::start();
-    server.run(&["SET", "large", &"x".repeat(100_000)]);
-    server.run(&["SET", "medium", &"x".repeat(3000)]);
+    let mut books = Books::open();
+    books.run(&["SET", "large", &"x".repeat(100_000)]);
+    books.run(&["SET", "medium", &"x".repeat(3000)]);
     let clients = &["mem_clients_normal"];
-    server.grow(clients, |server| (0..400).map(|_| server.connect()).collect());
-    server.grow(clients, |server| {
+    books.grow(clients, |books| (0..400).map(|_| books.connect()).collect());
+    books.grow(clients, |books| {
         let sends = |_| {
-            let mut stream = server.connect();
+            let mut stream = books.connect();
             stream.write_all(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$20000\r\n").unwrap();
             stream.write_all(&[b'x'; 15_000]).unwrap();
             stream
@@ -209,9 +195,9 @@ fn clients_and_what_is_kept_for_them_add_up() {
         (0..50).map(sends).collect()
     });
     // What is not read piles up: copies of what is small, and what is large by reference.
-    server.grow(clients, |server| {
+    books.grow(clients, |books| {
         let asks = |number| {
-            let mut stream = server.connect();
+            let mut stream = books.connect();
             let key = if number % 2 == 0 { "large" } else { "medium" };
             let request = format!("GET {key}\r\n").repeat(2000);
             stream.write_all(request.as_bytes()).unwrap();
@@ -219,31 +205,31 @@ fn clients_and_what_is_kept_for_them_add_up() {
         };
         (0..20).map(asks).collect()
     });
-    server.grow(&["mem_overhead_pubsub", "mem_clients_normal"], |server| {
-        let mut stream = server.connect();
+    books.grow(&["mem_overhead_pubsub", "mem_clients_normal"], |books| {
+        let mut stream = books.connect();
         for number in 0..10_000 {
             stream.write_all(format!("SUBSCRIBE channel:{number}\r\n").as_bytes()).unwrap();
         }
         vec![stream]
     });
-    server.grow(&["mem_overhead_watched_keys", "mem_clients_normal"], |server| {
-        let mut stream = server.connect();
+    books.grow(&["mem_overhead_watched_keys", "mem_clients_normal"], |books| {
+        let mut stream = books.connect();
         for number in 0..10_000 {
             stream.write_all(format!("WATCH watched:{number}\r\n").as_bytes()).unwrap();
         }
         vec![stream]
     });
-    server.grow(&["mem_overhead_tracking", "mem_clients_normal"], |server| {
-        let mut stream = server.connect();
+    books.grow(&["mem_overhead_tracking", "mem_clients_normal"], |books| {
+        let mut stream = books.connect();
         stream.write_all(b"HELLO 3\r\nCLIENT TRACKING ON\r\n").unwrap();
         for number in 0..10_000 {
             stream.write_all(format!("GET tracked:{number}\r\n").as_bytes()).unwrap();
         }
         vec![stream]
     });
-    server.run(&["CONFIG", "SET", "slowlog-log-slower-than", "0", "slowlog-max-len", "5000"]);
-    server.grow(&["mem_overhead_slowlog"], |server| {
-        server.repeat(6000, &["ECHO", "a word of some length: @"]);
+    books.run(&["CONFIG", "SET", "slowlog-log-slower-than", "0", "slowlog-max-len", "5000"]);
+    books.grow(&["mem_overhead_slowlog"], |books| {
+        books.repeat(6000, &["ECHO", "a word of some length: @"]);
         Vec::new()
     });
 }

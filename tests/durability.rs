@@ -2,14 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
+#[path = "harness/server.rs"]
+mod server;
+
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use redis::Connection;
+use server::{READY, Server, wait_until};
 
 /// A folder that goes with its test.
 struct Folder(PathBuf);
@@ -42,94 +44,20 @@ impl Drop for Folder {
     }
 }
 
-/// A running server.
-struct Server {
-    process: Child,
-    port: u16,
-    log: Arc<Mutex<Vec<String>>>,
+/// Starts a server that works in `dir`, and waits until `line` is in its log.
+fn start_until(dir: &Path, options: &[&str], line: &str) -> Server {
+    let server = launch(dir, options);
+    server.wait_for_line(line);
+    server
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+fn start(dir: &Path, options: &[&str]) -> Server {
+    start_until(dir, options, READY)
 }
 
-impl Server {
-    /// Starts one, and waits until `line` is in its log.
-    fn start_until(dir: &Path, options: &[&str], line: &str) -> Self {
-        let server = Self::launch(dir, options);
-        server.wait_for_line(line);
-        server
-    }
-
-    fn start(dir: &Path, options: &[&str]) -> Self {
-        Self::start_until(dir, options, "Ready to accept")
-    }
-
-    fn launch(dir: &Path, options: &[&str]) -> Self {
-        // The port is free now; should somebody take it meanwhile, the start fails and says so.
-        let port = {
-            let probe = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            probe.local_addr().unwrap().port()
-        };
-        let mut process = Command::new(env!("CARGO_BIN_EXE_ochre-server"))
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
-            .args(["--dir", dir.to_str().unwrap(), "--enable-debug-command", "yes"])
-            .args(options)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let (lines, ours) = (BufReader::new(process.stdout.take().unwrap()), Arc::clone(&log));
-        std::thread::spawn(move || {
-            for line in lines.lines().map_while(Result::ok) {
-                ours.lock().unwrap().push(line);
-            }
-        });
-        Self { process, port, log }
-    }
-
-    fn has_logged(&self, text: &str) -> bool {
-        self.log.lock().unwrap().iter().any(|line| line.contains(text))
-    }
-
-    fn wait_for_line(&self, text: &str) {
-        wait_until(text, || self.has_logged(text));
-    }
-
-    fn connect(&self) -> Connection {
-        let url = format!("redis://127.0.0.1:{}/", self.port);
-        redis::Client::open(url).unwrap().get_connection().unwrap()
-    }
-
-    fn signal(&self, name: &str) {
-        let pid = self.process.id().to_string();
-        let killed = Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap();
-        assert!(killed.success());
-    }
-
-    /// Waits for its end.
-    fn end(mut self) -> ExitStatus {
-        let until = Instant::now() + Duration::from_secs(20);
-        while Instant::now() < until {
-            if let Some(status) = self.process.try_wait().unwrap() {
-                return status;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        panic!("the server does not end: {:?}", self.log.lock().unwrap());
-    }
-}
-
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let until = Instant::now() + Duration::from_secs(20);
-    while !is_so() {
-        assert!(Instant::now() < until, "waited in vain for: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+fn launch(dir: &Path, options: &[&str]) -> Server {
+    let own = ["--dir", dir.to_str().unwrap(), "--enable-debug-command", "yes"];
+    Server::launch(&[&own, options].concat())
 }
 
 fn ask<T: redis::FromRedisValue>(connection: &mut Connection, line: &str) -> T {
@@ -193,7 +121,7 @@ fn data_come_back_after_every_kind_of_save() {
     let folder = Folder::new("saves");
     let mut known = String::new();
     for round in ["save", "bgsave", "shutdown", "sigterm", "sigint"] {
-        let server = Server::start(&folder.0, &[]);
+        let server = start(&folder.0, &[]);
         let mut client = server.connect();
         if known.is_empty() {
             fill(&mut client);
@@ -228,7 +156,7 @@ fn deadlines_of_members_are_in_every_log() {
         let options = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"];
         let options = [&options[..], &["--aof-use-rdb-preamble", preamble]].concat();
         for round in ["written", "replayed", "rewritten", "loaded"] {
-            let server = Server::start(&folder.0, &options);
+            let server = start(&folder.0, &options);
             let mut client = server.connect();
             if round == "written" {
                 ask::<i64>(&mut client, "sadd s a b c");
@@ -255,7 +183,7 @@ fn deadlines_of_members_are_in_every_log() {
 #[test]
 fn changes_during_a_save_are_not_in_it() {
     let folder = Folder::new("during");
-    let server = Server::start(&folder.0, &["--rdb-key-save-delay", "300", "--save", ""]);
+    let server = start(&folder.0, &["--rdb-key-save-delay", "300", "--save", ""]);
     let mut client = server.connect();
     ask::<String>(&mut client, "debug populate 1000");
     ask::<String>(&mut client, "bgsave");
@@ -269,7 +197,7 @@ fn changes_during_a_save_are_not_in_it() {
     });
     server.wait_for_line("Background saving terminated with success");
     drop(server);
-    let server = Server::start(&folder.0, &["--save", ""]);
+    let server = start(&folder.0, &["--save", ""]);
     let mut client = server.connect();
     assert_eq!(ask::<i64>(&mut client, "dbsize"), 1000);
     assert_eq!(ask::<String>(&mut client, "get key:1"), "value:1");
@@ -279,7 +207,7 @@ fn changes_during_a_save_are_not_in_it() {
 #[test]
 fn a_kill_during_a_save_leaves_the_old_file_whole() {
     let folder = Folder::new("killed");
-    let server = Server::start(&folder.0, &["--save", ""]);
+    let server = start(&folder.0, &["--save", ""]);
     let mut client = server.connect();
     ask::<String>(&mut client, "set old value");
     ask::<String>(&mut client, "save");
@@ -292,7 +220,7 @@ fn a_kill_during_a_save_leaves_the_old_file_whole() {
     assert!(!server.end().success());
     assert_eq!(fs::read(folder.file("dump.rdb")).unwrap(), old);
     assert_eq!(folder.names().len(), 2, "nobody was left to tidy up");
-    let server = Server::start(&folder.0, &["--save", ""]);
+    let server = start(&folder.0, &["--save", ""]);
     assert!(server.has_logged("cut short"));
     assert_eq!(folder.names(), ["dump.rdb"]);
     assert_eq!(ask::<i64>(&mut server.connect(), "dbsize"), 1);
@@ -302,7 +230,7 @@ fn a_kill_during_a_save_leaves_the_old_file_whole() {
 fn the_end_stops_a_save_in_the_background() {
     let folder = Folder::new("stopped");
     let options = ["--save", "", "--rdb-key-save-delay", "10000000"];
-    let server = Server::start(&folder.0, &options);
+    let server = start(&folder.0, &options);
     let mut client = server.connect();
     ask::<String>(&mut client, "debug populate 10");
     ask::<String>(&mut client, "bgsave");
@@ -317,13 +245,13 @@ fn the_end_stops_a_save_in_the_background() {
 #[test]
 fn loading_answers_and_shows_how_far_it_is() {
     let folder = Folder::new("loading");
-    let server = Server::start(&folder.0, &["--save", ""]);
+    let server = start(&folder.0, &["--save", ""]);
     let mut client = server.connect();
     ask::<String>(&mut client, "debug populate 20000");
     ask::<String>(&mut client, "save");
     drop(server);
     let options = ["--save", "", "--key-load-delay", "50"];
-    let server = Server::start_until(&folder.0, &options, "Server initialized");
+    let server = start_until(&folder.0, &options, "Server initialized");
     let mut client = server.connect();
     let refused = try_to::<String>(&mut client, "get key:1").unwrap_err();
     assert!(refused.contains("Redis is loading the dataset in memory"), "{refused}");
@@ -343,14 +271,14 @@ fn loading_answers_and_shows_how_far_it_is() {
 #[test]
 fn a_signal_during_loading_ends_without_a_save() {
     let folder = Folder::new("signal");
-    let server = Server::start(&folder.0, &["--save", ""]);
+    let server = start(&folder.0, &["--save", ""]);
     let mut client = server.connect();
     ask::<String>(&mut client, "debug populate 20000");
     ask::<String>(&mut client, "save");
     drop(server);
     let before = fs::read(folder.file("dump.rdb")).unwrap();
     let options = ["--save", "1 0", "--key-load-delay", "500"];
-    let server = Server::start_until(&folder.0, &options, "Server initialized");
+    let server = start_until(&folder.0, &options, "Server initialized");
     server.signal("TERM");
     assert!(server.end().success());
     assert_eq!(fs::read(folder.file("dump.rdb")).unwrap(), before);
@@ -359,7 +287,7 @@ fn a_signal_during_loading_ends_without_a_save() {
 #[test]
 fn keys_whose_time_is_over_stay_away() {
     let folder = Folder::new("expired");
-    let server = Server::start(&folder.0, &["--save", ""]);
+    let server = start(&folder.0, &["--save", ""]);
     let mut client = server.connect();
     ask::<String>(&mut client, "debug set-active-expire 0");
     ask::<String>(&mut client, "set short value px 1");
@@ -367,7 +295,7 @@ fn keys_whose_time_is_over_stay_away() {
     ask::<String>(&mut client, "save");
     drop(server);
     std::thread::sleep(Duration::from_millis(5));
-    let server = Server::start(&folder.0, &["--save", ""]);
+    let server = start(&folder.0, &["--save", ""]);
     assert!(server.has_logged("keys loaded: 1, keys expired: 1"));
     assert_eq!(figure(&mut server.connect(), "rdb_last_load_keys_expired"), "1");
 }
@@ -375,7 +303,7 @@ fn keys_whose_time_is_over_stay_away() {
 #[test]
 fn damaged_files_are_refused_and_kept() {
     let folder = Folder::new("damaged");
-    let server = Server::start(&folder.0, &["--save", ""]);
+    let server = start(&folder.0, &["--save", ""]);
     let mut client = server.connect();
     fill(&mut client);
     ask::<String>(&mut client, "save");
@@ -387,9 +315,9 @@ fn damaged_files_are_refused_and_kept() {
     let cut = whole[..whole.len() - 20].to_vec();
     for (damaged, what) in [(flipped, "flipped"), (cut, "cut"), (b"garbage".to_vec(), "garbage")] {
         fs::write(folder.file("dump.rdb"), &damaged).unwrap();
-        let server = Server::launch(&folder.0, &[]);
+        let server = launch(&folder.0, &[]);
         server.wait_for_line("Fatal error loading the DB");
-        assert!(server.has_logged("at byte"), "{what}: {:?}", server.log.lock().unwrap());
+        assert!(server.has_logged("at byte"), "{what}");
         assert_eq!(server.end().code(), Some(1), "{what}");
         assert_eq!(fs::read(folder.file("dump.rdb")).unwrap(), damaged, "{what}");
     }
@@ -424,7 +352,7 @@ fn a_full_disk_refuses_writes_and_heals() {
         // Mounting takes rights that not everybody has; the engine's own tests cover the states.
         return;
     };
-    let server = Server::start(&disk.0, &["--save", "3600 1"]);
+    let server = start(&disk.0, &["--save", "3600 1"]);
     let mut client = server.connect();
     ask::<String>(&mut client, "set a 1");
     ask::<String>(&mut client, "save");
@@ -454,7 +382,7 @@ fn a_folder_that_is_gone_is_told() {
     let folder = Folder::new("gone");
     let data = folder.file("data");
     fs::create_dir(&data).unwrap();
-    let server = Server::start(&data, &["--save", "3600 1"]);
+    let server = start(&data, &["--save", "3600 1"]);
     let mut client = server.connect();
     fs::remove_dir(&data).unwrap();
     assert!(try_to::<String>(&mut client, "save").unwrap_err().contains("No such file"));
@@ -469,7 +397,7 @@ fn a_folder_that_is_gone_is_told() {
 #[test]
 fn the_save_point_of_a_config_file_is_kept() {
     let folder = Folder::new("points");
-    let server = Server::start(&folder.0, &["--save", "1 1"]);
+    let server = start(&folder.0, &["--save", "1 1"]);
     let mut client = server.connect();
     ask::<String>(&mut client, "set a 1");
     server.wait_for_line("1 changes in 1 seconds. Saving...");
@@ -480,7 +408,7 @@ fn the_save_point_of_a_config_file_is_kept() {
 #[test]
 fn reload_keeps_everything() {
     let folder = Folder::new("reload");
-    let server = Server::start(&folder.0, &["--save", ""]);
+    let server = start(&folder.0, &["--save", ""]);
     let mut client = server.connect();
     fill(&mut client);
     let known = digest(&mut client);
@@ -496,7 +424,7 @@ fn reload_keeps_everything() {
 #[test]
 fn a_backup_is_complete_with_its_manifest() {
     let folder = Folder::new("backup");
-    let server = Server::start(&folder.0, &["--save", ""]);
+    let server = start(&folder.0, &["--save", ""]);
     let mut client = server.connect();
     fill(&mut client);
     let known = digest(&mut client);
@@ -510,14 +438,14 @@ fn a_backup_is_complete_with_its_manifest() {
     assert!(manifest.contains(&format!("bytes {bytes}\n")), "{manifest}");
     assert!(manifest.contains("keys 13\n") && manifest.contains("\nsha256 "), "{manifest}");
     assert!(try_to::<String>(&mut client, &line).unwrap_err().contains("isn't empty"));
-    let restored = Server::start(&copy, &["--save", ""]);
+    let restored = start(&copy, &["--save", ""]);
     assert_eq!(digest(&mut restored.connect()), known);
 }
 
 #[test]
 fn a_second_interrupt_does_not_wait_for_the_save() {
     let folder = Folder::new("insist");
-    let server = Server::start(&folder.0, &["--save", "3600 1", "--rdb-key-save-delay", "100000"]);
+    let server = start(&folder.0, &["--save", "3600 1", "--rdb-key-save-delay", "100000"]);
     let mut client = server.connect();
     ask::<String>(&mut client, "debug populate 50");
     server.signal("INT");

@@ -2,30 +2,24 @@
 //! keys is within a tenth of what `used_memory` grew by.
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
+#[path = "harness/server.rs"]
+mod server;
+
 use redis::{Connection, Pipeline, cmd, pipe};
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use server::Server;
 use std::time::Duration;
 
-struct Server {
-    process: Child,
+/// A server whose bytes are counted.
+struct Books {
+    /// It ends with them.
+    _server: Server,
     link: Connection,
 }
 
-impl Server {
-    fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut process = Command::new(env!("CARGO_BIN_EXE_ochre-server"))
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        assert!(lines.any(|line| line.unwrap().contains("Ready to accept")));
-        std::thread::spawn(move || lines.for_each(drop));
-        let client = redis::Client::open(format!("redis://127.0.0.1:{port}/")).unwrap();
-        Self { process, link: client.get_connection().unwrap() }
+impl Books {
+    fn open() -> Self {
+        let server = Server::start(&[]);
+        Self { link: server.connect(), _server: server }
     }
 
     /// `used_memory` once it stands still: what was replaced is freed by another thread.
@@ -41,14 +35,6 @@ impl Server {
             last = used;
             std::thread::sleep(Duration::from_millis(120));
         }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself, which the test has told then.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 
@@ -123,24 +109,24 @@ fn fill(filling: &Filling) -> Vec<Pipeline> {
 }
 
 /// Builds the keys twice, so that what the server needs once is there, and compares.
-fn compare(server: &mut Server, what: &str, encoding: &str, pipelines: &[Pipeline]) {
+fn compare(books: &mut Books, what: &str, encoding: &str, pipelines: &[Pipeline]) {
     let mut before = 0;
     for _ in 0..2 {
-        cmd("FLUSHALL").exec(&mut server.link).unwrap();
-        before = server.used();
+        cmd("FLUSHALL").exec(&mut books.link).unwrap();
+        before = books.used();
         for pipeline in pipelines {
-            pipeline.exec(&mut server.link).unwrap();
+            pipeline.exec(&mut books.link).unwrap();
         }
     }
-    let measured = server.used() - before;
+    let measured = books.used() - before;
     let shown: String =
-        cmd("OBJECT").arg("ENCODING").arg("key:000000").query(&mut server.link).unwrap();
+        cmd("OBJECT").arg("ENCODING").arg("key:000000").query(&mut books.link).unwrap();
     assert_eq!(shown, encoding, "{what}");
     let mut pipeline = pipe();
     for number in 0..pipelines.len() {
         pipeline.cmd("MEMORY").arg("USAGE").arg(format!("key:{number:06}"));
     }
-    let usages: Vec<usize> = pipeline.query(&mut server.link).unwrap();
+    let usages: Vec<usize> = pipeline.query(&mut books.link).unwrap();
     let told: usize = usages.iter().sum();
     assert!(
         told.abs_diff(measured) * 10 <= measured,
@@ -152,7 +138,7 @@ fn compare(server: &mut Server, what: &str, encoding: &str, pipelines: &[Pipelin
 
 #[test]
 fn memory_usage_tells_what_strings_take() {
-    let mut server = Server::start();
+    let mut books = Books::open();
     for (encoding, value, lifetime) in [
         ("int", "12345".to_owned(), None),
         ("embstr", "x".repeat(20), None),
@@ -171,46 +157,46 @@ fn memory_usage_tells_what_strings_take() {
                 pipeline
             })
             .collect();
-        compare(&mut server, "SET", encoding, &pipelines);
+        compare(&mut books, "SET", encoding, &pipelines);
     }
 }
 
 #[test]
 fn memory_usage_tells_what_collections_take() {
-    let mut server = Server::start();
+    let mut books = Books::open();
     for filling in FILLINGS {
         let what = format!("{} of {}", filling.command, filling.members);
-        compare(&mut server, &what, filling.encoding, &fill(filling));
+        compare(&mut books, &what, filling.encoding, &fill(filling));
     }
     for (filling, command) in DATED {
         let filling = &FILLINGS[*filling];
         let mut pipelines = fill(filling);
         date(filling, command, &mut pipelines);
         let what = format!("{command} of {}", filling.members);
-        compare(&mut server, &what, filling.encoding, &pipelines);
+        compare(&mut books, &what, filling.encoding, &pipelines);
     }
 }
 
 #[test]
 fn refreshing_deadlines_takes_no_memory() {
-    let mut server = Server::start();
-    let refresh = |server: &mut Server, round: usize| {
+    let mut books = Books::open();
+    let refresh = |books: &mut Books, round: usize| {
         let mut pipeline = pipe();
         for number in 0..3000 {
             let seconds = 1800 + (number * 7 + round * 13) % 600;
             pipeline.cmd("EXPIRE").arg(format!("session:{number}")).arg(seconds).ignore();
         }
-        pipeline.exec(&mut server.link).unwrap();
+        pipeline.exec(&mut books.link).unwrap();
     };
     let mut pipeline = pipe();
     for number in 0..3000 {
         let key = format!("session:{number}");
         pipeline.cmd("SET").arg(key).arg("x".repeat(100)).arg("EX").arg(1800).ignore();
     }
-    pipeline.exec(&mut server.link).unwrap();
-    (0..3).for_each(|round| refresh(&mut server, round));
-    let before = server.used();
-    (3..60).for_each(|round| refresh(&mut server, round));
-    let after = server.used();
+    pipeline.exec(&mut books.link).unwrap();
+    (0..3).for_each(|round| refresh(&mut books, round));
+    let before = books.used();
+    (3..60).for_each(|round| refresh(&mut books, round));
+    let after = books.used();
     assert!(after < before + before / 20, "{before} bytes were used, then {after}");
 }

@@ -5,10 +5,14 @@
 //! connections (`ulimit -n` must allow for them), a gigabyte from one client.
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
+#[path = "harness/server.rs"]
+mod server;
+
+use server::{BINARY, Server};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::net::TcpStream;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
@@ -27,66 +31,13 @@ fn report(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-struct Server {
-    process: Child,
-    port: u16,
-    log: Arc<std::sync::Mutex<Vec<String>>>,
-}
-
-impl Server {
-    fn start(options: &[&str]) -> Self {
-        Self::start_by(Command::new(env!("CARGO_BIN_EXE_ochre-server")), options)
-    }
-
-    fn start_by(mut command: Command, options: &[&str]) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut process = command
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
-            .args(options)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let log = Arc::new(std::sync::Mutex::new(Vec::new()));
-        for line in lines.by_ref() {
-            let line = line.unwrap();
-            let is_ready = line.contains("Ready to accept");
-            log.lock().unwrap().push(line);
-            if is_ready {
-                break;
-            }
-        }
-        let theirs = Arc::clone(&log);
-        thread::spawn(move || {
-            lines.map_while(Result::ok).for_each(|line| theirs.lock().unwrap().push(line));
-        });
-        Self { process, port, log }
-    }
-
-    fn connect(&self) -> Link {
-        Link::to(self.port)
-    }
-
-    fn has_logged(&self, text: &str) -> bool {
-        self.log.lock().unwrap().iter().any(|line| line.contains(text))
-    }
-
-    /// Processor time used so far.
-    fn busy(&self) -> Duration {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
-        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
-        let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-        // The kernel counts hundredths of a second for programs.
-        Duration::from_millis(ticks * 10)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself, which the test has told then.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+/// Processor time that the server used so far.
+fn busy(server: &Server) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", server.pid())).unwrap();
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    // The kernel counts hundredths of a second for programs.
+    Duration::from_millis(ticks * 10)
 }
 
 /// A connection that says exactly what it is told to.
@@ -96,9 +47,8 @@ struct Link {
 }
 
 impl Link {
-    fn to(port: u16) -> Self {
-        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    fn to(server: &Server) -> Self {
+        let stream = server.stream();
         let reader = BufReader::new(stream.try_clone().unwrap());
         Self { stream, reader }
     }
@@ -154,8 +104,7 @@ fn set(key: &str, value: &str) -> String {
 fn ten_thousand_connections_do_work() {
     let count = size(300, 10_000);
     let server = Server::start(&["--maxclients", &(count + 50).to_string()]);
-    let mut links: Vec<TcpStream> =
-        (0..count).map(|_| TcpStream::connect(("127.0.0.1", server.port)).unwrap()).collect();
+    let mut links: Vec<TcpStream> = (0..count).map(|_| server.stream()).collect();
     for round in 0..3 {
         for (number, link) in links.iter_mut().enumerate() {
             link.write_all(format!("INCR all\r\nSET key:{number} {round}\r\n").as_bytes()).unwrap();
@@ -171,7 +120,7 @@ fn ten_thousand_connections_do_work() {
             assert!(found.starts_with(b":"), "{}", found.escape_ascii());
         }
     }
-    let mut asker = server.connect();
+    let mut asker = Link::to(&server);
     assert_eq!(asker.ask("GET all"), (count * 3).to_string());
     let info = asker.info();
     assert_eq!(info["connected_clients"], count + 1);
@@ -182,13 +131,13 @@ fn ten_thousand_connections_do_work() {
 #[test]
 fn one_connection_too_many_is_told() {
     let server = Server::start(&["--maxclients", "5"]);
-    let mut links: Vec<Link> = (0..5).map(|_| server.connect()).collect();
+    let mut links: Vec<Link> = (0..5).map(|_| Link::to(&server)).collect();
     assert!(links.iter_mut().all(|link| link.ask("PING") == "+PONG"));
-    assert_eq!(server.connect().line(), "-ERR max number of clients reached");
+    assert_eq!(Link::to(&server).line(), "-ERR max number of clients reached");
     assert_eq!(links[0].info()["rejected_connections"], 1);
     drop(links.pop());
     let until = Instant::now() + Duration::from_secs(10);
-    while server.connect().ask("PING") != "+PONG" {
+    while Link::to(&server).ask("PING") != "+PONG" {
         assert!(Instant::now() < until, "nobody is let in again");
         thread::sleep(Duration::from_millis(10));
     }
@@ -198,7 +147,7 @@ fn one_connection_too_many_is_told() {
 fn clients_that_never_read_are_cut_off() {
     let limits = "normal 20mb 0 0 replica 256mb 64mb 60 pubsub 4mb 1mb 60";
     let server = Server::start(&["--client-output-buffer-limit", limits]);
-    let mut asker = server.connect();
+    let mut asker = Link::to(&server);
     asker.send(&set("large", &"x".repeat(MIB)));
     asker.send(&set("small", &"x".repeat(1000)));
     assert_eq!((asker.line(), asker.line()), ("+OK".into(), "+OK".into()));
@@ -206,7 +155,7 @@ fn clients_that_never_read_are_cut_off() {
     let mut deaf: Vec<Link> = ["GET large\r\n".repeat(100), "GET small\r\n".repeat(100_000)]
         .iter()
         .map(|requests| {
-            let link = server.connect();
+            let link = Link::to(&server);
             let requests = requests.clone();
             let mut stream = link.stream.try_clone().unwrap();
             // The server stops reading before it has taken all of it.
@@ -215,11 +164,11 @@ fn clients_that_never_read_are_cut_off() {
             link
         })
         .collect();
-    let mut listener = server.connect();
+    let mut listener = Link::to(&server);
     listener.send("SUBSCRIBE news\r\n");
     thread::sleep(Duration::from_millis(300));
     let message = "y".repeat(MIB);
-    let mut publisher = server.connect();
+    let mut publisher = Link::to(&server);
     for _ in 0..20 {
         let text = format!("*3\r\n$7\r\nPUBLISH\r\n$4\r\nnews\r\n${MIB}\r\n{message}\r\n");
         publisher.send(&text);
@@ -243,7 +192,7 @@ fn a_gigabyte_from_one_client_holds_nobody_up() {
     let total = size(64, 1024) * MIB;
     let server = Server::start(&[]);
     let ends = Arc::new(AtomicBool::new(false));
-    let (mut other, is_over) = (server.connect(), Arc::clone(&ends));
+    let (mut other, is_over) = (Link::to(&server), Arc::clone(&ends));
     let watcher = thread::spawn(move || {
         let (mut longest, mut most) = (Duration::ZERO, 0);
         while !is_over.load(Relaxed) {
@@ -258,7 +207,7 @@ fn a_gigabyte_from_one_client_holds_nobody_up() {
     let value = "z".repeat(1000);
     let block: String = (0..1000).map(|number| set(&format!("key:{number}"), &value)).collect();
     let blocks = total / block.len();
-    let mut link = server.connect();
+    let mut link = Link::to(&server);
     let mut stream = link.stream.try_clone().unwrap();
     let sender = thread::spawn(move || {
         (0..blocks).for_each(|_| stream.write_all(block.as_bytes()).unwrap());
@@ -285,7 +234,7 @@ fn memory_stays_within_its_bound_while_all_write() {
         let ends = Arc::new(AtomicBool::new(false));
         let writers: Vec<_> = (0..size(8, 50))
             .map(|writer| {
-                let (mut link, ends) = (server.connect(), Arc::clone(&ends));
+                let (mut link, ends) = (Link::to(&server), Arc::clone(&ends));
                 thread::spawn(move || {
                     let mut rng = fastrand::Rng::with_seed(writer as u64);
                     while !ends.load(Relaxed) {
@@ -302,7 +251,7 @@ fn memory_stays_within_its_bound_while_all_write() {
                 })
             })
             .collect();
-        let mut asker = server.connect();
+        let mut asker = Link::to(&server);
         let until = Instant::now() + Duration::from_millis(size(3000, 20_000) as u64);
         let (mut most, mut evicted) = (0, 0);
         while Instant::now() < until {
@@ -325,7 +274,7 @@ fn memory_stays_within_its_bound_while_all_write() {
 #[test]
 fn without_eviction_writes_are_refused_and_reads_are_not() {
     let server = Server::start(&["--maxmemory", "8mb"]);
-    let mut link = server.connect();
+    let mut link = Link::to(&server);
     let value = "v".repeat(100_000);
     let refusal = (0..200).find_map(|number| {
         link.send(&set(&format!("key:{number}"), &value));
@@ -340,17 +289,17 @@ fn without_eviction_writes_are_refused_and_reads_are_not() {
 #[test]
 fn descriptors_that_run_out_only_keep_newcomers_waiting() {
     let server = Server::start(&[]);
-    let mut first = server.connect();
+    let mut first = Link::to(&server);
     assert_eq!(first.ask("PING"), "+PONG");
-    let pid = server.process.id().to_string();
+    let pid = server.pid().to_string();
     let lowered = Command::new("prlimit").args(["--pid", &pid, "--nofile=60:60"]).status();
     assert!(lowered.is_ok_and(|status| status.success()), "prlimit comes with util-linux");
-    let mut links: Vec<Link> = (0..80).map(|_| server.connect()).collect();
+    let mut links: Vec<Link> = (0..80).map(|_| Link::to(&server)).collect();
     thread::sleep(Duration::from_millis(300));
     // Nobody waits for those who can't come in, and nothing turns round in vain.
-    let before = server.busy();
+    let before = busy(&server);
     thread::sleep(Duration::from_secs(1));
-    let spent = server.busy().saturating_sub(before);
+    let spent = busy(&server).saturating_sub(before);
     assert!(spent < Duration::from_millis(250), "{spent:?} of a second were spent on nothing");
     assert_eq!(first.ask("PING"), "+PONG");
     assert!(server.has_logged("Error accepting a client connection"));
@@ -374,10 +323,10 @@ fn fewer_descriptors_mean_fewer_clients() {
         command.args(["--bounding-set=-sys_resource", "sh"]);
     }
     let script = "ulimit -n 100; exec \"$0\" \"$@\"";
-    command.args(["-c", script, env!("CARGO_BIN_EXE_ochre-server")]);
+    command.args(["-c", script, BINARY]);
     let server = Server::start_by(command, &["--maxclients", "1000"]);
     assert!(server.has_logged("You requested maxclients of 1000 requiring at least 1032"));
-    let mut link = server.connect();
+    let mut link = Link::to(&server);
     assert_eq!(link.info()["maxclients"], 68);
     let reply = link.ask("CONFIG SET maxclients 5000");
     assert!(reply.contains("not able to handle the specified number of clients"), "{reply}");

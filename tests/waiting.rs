@@ -1,54 +1,19 @@
 //! Thousands of clients that wait for data at the real binary.
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
+#[path = "harness/server.rs"]
+mod server;
+
+use server::Server;
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How many wait, where the system lets the test have so many sockets.
 const WAITERS: usize = 10_000;
 /// Nothing here may take longer than this.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-struct Server {
-    process: Child,
-    port: u16,
-}
-
-impl Server {
-    fn start(options: &[&str]) -> Self {
-        let port = {
-            let probe = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            probe.local_addr().unwrap().port()
-        };
-        let mut process = Command::new(env!("CARGO_BIN_EXE_ochre-server"))
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
-            .args(options)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        assert!(lines.by_ref().any(|line| line.unwrap().contains("Ready to accept")));
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { process, port }
-    }
-
-    fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have gone by itself; then the test has failed already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
 
 /// Sends a line and reads a reply of one line or one bulk.
 fn ask(stream: &mut TcpStream, line: &str) -> String {
@@ -102,7 +67,7 @@ fn waiter_count() -> usize {
 
 fn waiters(server: &Server, count: usize, key: impl Fn(usize) -> String) -> Vec<TcpStream> {
     let connect = |index| {
-        let mut stream = server.connect();
+        let mut stream = server.stream();
         // What comes behind has to wait, too.
         stream.write_all(format!("BLPOP {} 0\r\nPING\r\n", key(index)).as_bytes()).unwrap();
         stream
@@ -122,7 +87,7 @@ fn push(control: &mut TcpStream, count: usize, key: impl Fn(usize) -> String) {
 #[test]
 fn thousands_wait_at_one_key() {
     let server = Server::start(&["--maxclients", "12000"]);
-    let mut control = server.connect();
+    let mut control = server.stream();
     let count = waiter_count();
     let mut waiting = waiters(&server, count, |_| "k".into());
     await_blocked(&mut control, count);
@@ -140,7 +105,7 @@ fn thousands_wait_at_one_key() {
 #[test]
 fn thousands_wait_at_a_key_each() {
     let server = Server::start(&["--maxclients", "12000", "--io-threads", "2"]);
-    let mut control = server.connect();
+    let mut control = server.stream();
     let count = waiter_count();
     let key = |index| format!("k{index}");
     let mut waiting = waiters(&server, count, key);
