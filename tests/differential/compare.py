@@ -4,9 +4,11 @@ Everything must be equal, type and bytes, except what these rules relax: replies
 timed, or unordered by nature. Differences accepted for a reason stand in accepted.txt.
 """
 
+import hashlib
 import re
 from dataclasses import dataclass
 
+import draw
 from harness import resp
 
 TTL_SLACK = {"TTL": 1, "PTTL": 2500, "EXPIRETIME": 1, "PEXPIRETIME": 2500}
@@ -55,6 +57,11 @@ def same(words, a, b):
     if a[0] == b[0] == "error" and name.startswith(("EVAL", "FCALL")):
         # What scripts raise is text here: bytes that are none are replaced.
         return plain(a[1]) == plain(b[1])
+    if a[0] == b[0] == "closed":
+        # Whether who reads sees an end or a reset is a matter of what was still on its way.
+        return True
+    if name.startswith("EVAL") and asks_in_table_order(words):
+        return a[0] == b[0] and ordered(a) == ordered(b)
     if a[0] == b[0] == "error":
         return any(AFTER_NUL.sub(b"", one) == other for one, other in ((a[1], b[1]), (b[1], a[1])))
     if a[0] == "error" or b[0] == "error" or a[0] == "closed" or b[0] == "closed":
@@ -81,6 +88,13 @@ def same(words, a, b):
     if name == "LOOK":
         return same_look(a, b)
     return False
+
+
+def asks_in_table_order(words):
+    """Whether a script answers what is in the order of each server's own table."""
+    asked = bytes(words[1]).lower() if len(words) > 1 else b""
+    scripts = [script.encode() for script in draw.SCRIPTS if "hgetall" in script]
+    return any(asked in (script.lower(), hashlib.sha1(script).hexdigest().encode()) for script in scripts)
 
 
 def plain(text):
