@@ -425,7 +425,7 @@ fn units_are_framed_and_databases_selected() {
     check(&["multi", "set a 1", "incr a", "exec"], &["MULTI", "set a 1", "incr a", "EXEC"]);
     check(
         &["multi", "select 2", "set a 1", "select 3", "set b 1", "exec"],
-        &["MULTI", "SELECT 2", "set a 1", "SELECT 3", "set b 1", "EXEC"],
+        &["SELECT 2", "MULTI", "set a 1", "SELECT 3", "set b 1", "EXEC"],
     );
     check(&["eval redis.call('set','a',1) 0"], &["SELECT 0", "set a 1"]);
     check(

@@ -2,11 +2,12 @@
 //!
 //! A *unit* is what must take effect as a whole: one call, a transaction or a script with
 //! everything it called, one key that went by itself. A unit of several commands is framed by MULTI
-//! and EXEC. SELECT stands before a command when the database is another than before.
+//! and EXEC. SELECT stands before a command when the database is another than before; before the
+//! first one of a unit it stands outside the frame.
 //!
 //! ```text
-//!   bytes   | complete units, waiting to be taken | commands of the open unit |
-//!           0                                     unit_from                   len
+//!   bytes   | complete units, waiting to be taken | SELECT | commands of the open unit |
+//!           0                                     unit_from + select_bytes             len
 //! ```
 //!
 //! 1. Only complete units are taken: whoever reads up to any point that was written finds whole
@@ -40,6 +41,8 @@ pub(super) struct Propagation {
     bytes: Vec<u8>,
     unit_from: usize,
     unit_commands: usize,
+    /// Bytes of the SELECT that the open unit begins with.
+    select_bytes: usize,
     /// Database of the latest command; `None`: nobody knows.
     selected: Option<DbIndex>,
     /// Bytes of all complete units so far.
@@ -60,7 +63,7 @@ impl Propagation {
         self.start_anew();
         if !on {
             self.bytes.clear();
-            (self.unit_from, self.unit_commands) = (0, 0);
+            (self.unit_from, self.unit_commands, self.select_bytes) = (0, 0, 0);
         }
     }
 
@@ -103,6 +106,9 @@ impl Propagation {
             let mut digits = itoa::Buffer::new();
             let db = digits.format(db.0).as_bytes();
             encode::request(&mut self.bytes, [&b"SELECT"[..], db].into_iter());
+            if self.unit_commands == 0 {
+                self.select_bytes = self.bytes.len() - self.unit_from;
+            }
         }
         write(&mut self.bytes, &self.telling);
         self.unit_commands += commands;
@@ -114,12 +120,13 @@ impl Propagation {
             return;
         }
         if self.unit_commands > 1 {
-            self.bytes.splice(self.unit_from..self.unit_from, MULTI.iter().copied());
+            let first = self.unit_from + self.select_bytes;
+            self.bytes.splice(first..first, MULTI.iter().copied());
             self.bytes.extend_from_slice(EXEC);
         }
         self.offset += (self.bytes.len() - self.unit_from) as u64;
         self.unit_from = self.bytes.len();
-        self.unit_commands = 0;
+        (self.unit_commands, self.select_bytes) = (0, 0);
     }
 }
 
