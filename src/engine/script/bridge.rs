@@ -9,7 +9,7 @@
 use std::ffi::c_int;
 use std::rc::Rc;
 
-use mlua::{Function, Lua, ffi};
+use mlua::{Function, Lua, Table, ffi};
 
 use super::fiber::{Event, suspend};
 use super::raw::{self, Names};
@@ -173,6 +173,104 @@ unsafe extern "C-unwind" fn guarded(state: *mut ffi::lua_State) -> c_int {
         ffi::lua_pushboolean(state, c_int::from(status == ffi::LUA_OK));
         ffi::lua_replace(state, 1);
         ffi::lua_gettop(state)
+    }
+}
+
+/// One of Lua's own functions of C behind a check. It then runs in the place of the check, so that
+/// its errors tell where the script stood, and its name as the script called it.
+pub(super) fn checked(
+    lua: &Lua,
+    (target, behind): (&Function, &Table),
+    check: Check,
+) -> mlua::Result<Function> {
+    let body = match check {
+        Check::Pattern => match_bounded,
+        Check::Change => change_own,
+        Check::Walk => walk_behind,
+    };
+    // SAFETY: the two values on the stack become the closure's upvalues.
+    unsafe { lua.exec_raw((target, behind), |state| ffi::lua_pushcclosure(state, body, 2)) }
+}
+
+/// What is checked before a function of Lua's runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Check {
+    /// The second argument is a pattern. The matcher calls itself for every optional item of it,
+    /// so its depth must have a bound.
+    Pattern,
+    /// The first argument is changed: it must not be shared.
+    Change,
+    /// The first argument is walked: what is shared is seen through.
+    Walk,
+}
+
+/// Bytes of a pattern.
+const PATTERN_BYTES_MAX: usize = 100_000;
+
+unsafe extern "C-unwind" fn match_bounded(state: *mut ffi::lua_State) -> c_int {
+    // SAFETY: a string is only measured, and nothing that needs to be dropped is alive at an error.
+    unsafe {
+        if ffi::lua_type(state, 2) == ffi::LUA_TSTRING
+            && ffi::lua_rawlen(state, 2) > PATTERN_BYTES_MAX
+        {
+            return ffi::luaL_error(state, c"pattern too complex".as_ptr());
+        }
+        run_target(state)
+    }
+}
+
+unsafe extern "C-unwind" fn change_own(state: *mut ffi::lua_State) -> c_int {
+    // SAFETY: as for `run_target`.
+    unsafe {
+        if push_behind(state) {
+            ffi::lua_settop(state, 0);
+            raw::push_text(state, b"Attempt to modify a readonly table");
+            ffi::lua_error(state);
+        }
+        run_target(state)
+    }
+}
+
+unsafe extern "C-unwind" fn walk_behind(state: *mut ffi::lua_State) -> c_int {
+    // SAFETY: as for `run_target`; there is a first argument to put the table into.
+    unsafe {
+        if push_behind(state) {
+            ffi::lua_replace(state, 1);
+        }
+        run_target(state)
+    }
+}
+
+/// Pushes the table behind the first argument, if that is shared; whether it is.
+///
+/// # Safety
+/// - `state` runs a closure whose second upvalue is a table.
+unsafe fn push_behind(state: *mut ffi::lua_State) -> bool {
+    // SAFETY: room is made for what is pushed.
+    unsafe {
+        if ffi::lua_type(state, 1) != ffi::LUA_TTABLE {
+            return false;
+        }
+        ffi::luaL_checkstack(state, 2, c"too many arguments".as_ptr());
+        ffi::lua_pushvalue(state, 1);
+        ffi::lua_rawget_(state, ffi::lua_upvalueindex(2));
+        let is_shared = ffi::lua_type(state, -1) == ffi::LUA_TTABLE;
+        if !is_shared {
+            ffi::lua_settop(state, -2);
+        }
+        is_shared
+    }
+}
+
+/// # Safety
+/// - `state` runs a closure whose first upvalue is a function of C without upvalues.
+unsafe fn run_target(state: *mut ffi::lua_State) -> c_int {
+    // SAFETY: it finds the arguments where Lua has put them.
+    unsafe {
+        match ffi::lua_tocfunction(state, ffi::lua_upvalueindex(1)) {
+            Some(target) => target(state),
+            None => 0,
+        }
     }
 }
 

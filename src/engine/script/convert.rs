@@ -197,7 +197,8 @@ impl Encoder<'_> {
     fn table(&mut self, table: &Table, depth: usize, reply: &mut Reply<'_>) -> mlua::Result<()> {
         let fields = self.fields;
         if let Value::String(text) = table.raw_get::<Value>(&fields.err)? {
-            let text = until_zero(&text.as_bytes()).to_vec();
+            let text = text.as_bytes();
+            let text = without_line_end(until_zero(&text)).to_vec();
             let is_counted = matches!(table.raw_get(&fields.counted)?, Value::Boolean(true));
             reply.error(&ReplyError::Bytes(text.as_slice().into()));
             self.failure.get_or_insert(Failure { text, place: None, is_counted });
@@ -293,6 +294,12 @@ impl Encoder<'_> {
 fn one_line(bytes: &[u8]) -> Vec<u8> {
     let blank = |byte: &u8| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte };
     bytes.iter().map(blank).collect()
+}
+
+/// An error's text without the ends of lines behind it.
+fn without_line_end(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n'));
+    &bytes[..end.map_or(0, |last| last + 1)]
 }
 
 pub(super) fn push_line(mark: u8, bytes: &[u8], reply: &mut Reply<'_>) {

@@ -49,12 +49,16 @@ impl ScriptFlags {
 }
 
 /// The head of a script's text, if it has one, and the code behind it. The code begins with the
-/// end of the line, so that lines keep their numbers.
+/// end of the line, so that lines keep their numbers. A zero byte before that is the text's end to
+/// Redis, so it has no head.
 pub(super) fn split_shebang(text: &[u8]) -> Option<(&[u8], &[u8])> {
     if !text.starts_with(b"#!") {
         return None;
     }
-    let end = text.iter().position(|byte| *byte == b'\n')?;
+    let end = text.iter().position(|byte| matches!(byte, b'\n' | 0))?;
+    if text[end] == 0 {
+        return None;
+    }
     Some((&text[..end], &text[end..]))
 }
 

@@ -10,6 +10,7 @@ use crate::base::limits::SCRIPT_MEMORY_MAX;
 use crate::engine::REDIS_VERSION;
 use crate::engine::dispatch::until_zero;
 
+use super::bridge::Check;
 use super::convert::{Decoder, Fields};
 use super::fiber::Event;
 use super::flags::ScriptFlags;
@@ -39,6 +40,14 @@ pub(super) fn table(
     table
         .raw_set("forward", lua.create_function(|lua, f: Function| bridge::forwarder(lua, &f))?)?;
     table.raw_set("catcher", lua.create_function(|lua, f: Function| bridge::catcher(lua, &f))?)?;
+    for (name, check) in
+        [("matcher", Check::Pattern), ("changer", Check::Change), ("walker", Check::Walk)]
+    {
+        let made = lua.create_function(move |lua, (f, behind): (Function, Table)| {
+            bridge::checked(lua, (&f, &behind), check)
+        })?;
+        table.raw_set(name, made)?;
+    }
     table.raw_set("guard", bridge::guard(lua)?)?;
     table.raw_set("unpack", bridge::unpacker(lua)?)?;
     table.raw_set("redis", redis(lua, shared, fields, names)?)?;

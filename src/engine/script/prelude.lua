@@ -16,7 +16,6 @@ local plain, compile, forward = native.plain, native.compile, native.forward
 
 local READONLY = 'Attempt to modify a readonly table'
 local STACK_SLOTS = 8000
-local PATTERN_BYTES = 100000
 local COROUTINE_DEPTH = 100
 
 -- Functions that scripts may be handed as they are; forgotten when everything is set up.
@@ -126,24 +125,16 @@ given[base.unpack] = true
 
 local lib_table = copied(table, 'concat foreach foreachi getn insert maxn remove setn sort')
 
-for _, name in pairs({ 'insert', 'remove', 'setn', 'sort' }) do
-  local change = table[name]
-  lib_table[name] = function(t, ...)
-    if behind[t] then
-      error(READONLY, 0)
-    end
-    check_table(t, name)
-    return change(t, ...)
+-- Lua's own functions behind a check, which are functions of C as well.
+local function checked(lib, names, check, source)
+  for name in names:gmatch('%S+') do
+    lib[name] = check(source[name], behind)
+    given[lib[name]] = true
   end
 end
 
-for _, name in pairs({ 'foreach', 'foreachi' }) do
-  local walk = table[name]
-  lib_table[name] = function(t, visit)
-    check_table(t, name)
-    return walk(behind[t] or t, visit)
-  end
-end
+checked(lib_table, 'insert remove setn sort', native.changer, table)
+checked(lib_table, 'foreach foreachi', native.walker, table)
 
 -- Strings -----------------------------------------------------------------------------------
 
@@ -159,18 +150,7 @@ local function check_text(value, at, name)
   end
 end
 
--- The matcher calls itself for every optional item of a pattern: its depth must have a bound.
-for _, name in pairs({ 'find', 'gfind', 'gmatch', 'gsub', 'match' }) do
-  local match = string[name]
-  lib_string[name] = function(text, pattern, ...)
-    check_text(text, 1, name)
-    check_text(pattern, 2, name)
-    if type(pattern) == 'string' and #pattern > PATTERN_BYTES then
-      error('pattern too complex', 3)
-    end
-    return match(text, pattern, ...)
-  end
-end
+checked(lib_string, 'find gfind gmatch gsub match', native.matcher, string)
 
 local rep = string.rep
 
@@ -435,6 +415,10 @@ function base.load(reader, name)
     end
     count = count + 1
     parts[count] = part
+    if count == 1 and part:byte() == 27 then
+      -- Bytecode is refused at its first byte, whatever would come behind it.
+      break
+    end
   end
   return compile(table.concat(parts), name == nil and '=(load)' or tostring(name))
 end

@@ -269,6 +269,12 @@ fn what_is_shared_stays_as_it_is() {
         ("return tostring(os.time)", "$3 nil"),
         ("return tostring(loadstring(string.dump(function() return 1 end)))", "$3 nil"),
         ("return {loadstring('\\27Lua')}", "*0"),
+        ("return {load(function() return '\\27Lua' end)}", "*0"),
+        ("return {pcall(loadstring(string.dump(loadstring('return 7'))) or error)}", "*1 $-1"),
+        ("return {rawget(_G, 'newproxy') == nil, rawget(_G, 'debug') == nil}", "*2 :1 :1"),
+        ("return {getmetatable('').__index == string, rawequal(_G, _G._G)}", "*2 :1 :1"),
+        ("setmetatable(getmetatable(''), {})", "-ERR user_script:1: Attempt to modify a readonly"),
+        ("return {pcall(setmetatable, 'x', {})}", "*2 $-1 $61 bad argument #1 to 'setmetatable'.."),
         ("local n = 0 for k in pairs(string) do n = n + 1 end return n", ":15"),
     ]);
 }
@@ -281,6 +287,15 @@ fn what_crashes_others_is_survived() {
         ("return ('a'):rep(200000):find(('a?'):rep(200000))", "-ERR user_script:1: pattern too "),
         ("return ('a'):rep(200000):gsub(('.-'):rep(60000), '')", "-ERR user_script:1: pattern too"),
         ("return #('a'):rep(40000):match(('a?'):rep(40000))", ":40000"),
+        ("return ('a'):rep(200000):match(('a?'):rep(200000))", "-ERR user_script:1: pattern too "),
+        ("for _ in ('a'):gmatch(('a?'):rep(200000)) do end", "-ERR user_script:1: pattern too com"),
+        ("return ('a'):rep(9):find(('a*'):rep(33000))", ":1"),
+        ("return ('a'):find(('%f[a]'):rep(19000))", ":1"),
+        ("return ('a'):find(('('):rep(33))", "-ERR user_script:1: too many captures"),
+        ("return ('a'):find('[%')", "-ERR user_script:1: malformed pattern (missing ']')"),
+        ("return #string.format('%99.99f', 1e308)", ":409"),
+        ("return string.format('%100d', 1)", "-ERR user_script:1: invalid format (width or pre"),
+        ("return string.sub('abc', -2^63, 2^63)", "$3 abc"),
         ("return #('x'):rep(200000):match('(.-)$')", ":200000"),
         ("return #(('('):rep(50000)):gsub('%(', '')", ":0"),
         // Memory.
@@ -324,6 +339,26 @@ fn what_crashes_others_is_survived() {
         ),
         // Errors that are no strings.
         ("error({err = {}})", "-ERR unknown error script: "),
+        (
+            "error(setmetatable({}, {__index = function() error('x') end}))",
+            "-ERR unknown error scr",
+        ),
+        (
+            "error(setmetatable({err = 'E x'}, {__index = function() error('x') end}))",
+            "-E x script: ",
+        ),
+        ("return setmetatable({}, {__index = function() error('x') end})", "*0"),
+        ("error(redis)", "-ERR unknown error script: "),
+        ("error(function() end)", "-ERR function script: "),
+        ("return {pcall(error, setmetatable({}, {__tostring = error}))}", "*2 $-1 *0"),
+        ("return assert(false, {err = 'MY x'})", "-MY x script: "),
+        (
+            "local t = {} for i = 1, 8 do t[i] = i end table.sort(t, function() return true end)",
+            "-ERR user_script:1: invalid order function for sorting",
+        ),
+        ("return table.insert({}, 1, 2, 3)", "-ERR user_script:1: wrong number of arguments to"),
+        ("table.foreach(redis, error)", "-ERR"),
+        ("return table.foreachi({7, 8}, function(i, v) if i == 2 then return v end end)", ":8"),
         (
             "error(setmetatable({}, {__index = error, __tostring = error}))",
             "-ERR unknown error scri",
@@ -372,6 +407,48 @@ fn libraries_are_total() {
             r#"$8 {"a":[]}"#,
         ),
         ("local t = {} t.t = t return #cmsgpack.pack(t)", ":49"),
+        ("local t = {} for i = 1, 100000 do t = {t} end return #cmsgpack.pack(t)", ":17"),
+        (
+            "local t = {} for i = 1, 200000 do t = {t} end return cjson.encode(t)",
+            "-ERR user_script:",
+        ),
+        (
+            "return cjson.decode(('{\"a\":'):rep(1001) .. 1)",
+            "-ERR user_script:1: Found too many ne",
+        ),
+        ("return #cjson.decode('\"' .. ('x'):rep(1e7) .. '\"')", ":10000000"),
+        ("return cmsgpack.pack(0/0):byte(1)", ":203"),
+        ("return cmsgpack.unpack('\\207' .. ('\\255'):rep(8))", ":-1"),
+        (
+            "return cmsgpack.unpack(('\\129\\1'):rep(1e5))",
+            "-ERR user_script:1: Bad data format in i",
+        ),
+        (
+            "return cmsgpack.unpack('\\221\\255\\255\\255\\255')",
+            "-ERR user_script:1: Missing bytes",
+        ),
+        ("return {cmsgpack.unpack_limit('\\1\\2', 2^40)}", "*3 :-1 :1 :2"),
+        (
+            "return cmsgpack.unpack_one('\\1\\2', 2^40)",
+            "-ERR user_script:1: Start offset 1099511627",
+        ),
+        ("return struct.pack('!6i', 1)", "-ERR user_script:1: alignment 6 is not a power of 2"),
+        ("return struct.pack('!99999999999i', 1)", "-ERR user_script:1: integral size overflow"),
+        (
+            "return struct.unpack('i', 'abcd', 0/0)",
+            "-ERR user_script:1: bad argument #3 to 'unpack'",
+        ),
+        (
+            "return struct.unpack('Ic0', '\\255\\255\\255\\127abc')",
+            "-ERR user_script:1: bad argume",
+        ),
+        ("return #{struct.unpack(('b'):rep(7000), ('x'):rep(7000))}", ":7001"),
+        (
+            "return struct.unpack(('b'):rep(9000), ('x'):rep(9000))",
+            "-ERR user_script:1: too many re",
+        ),
+        ("return bit.rol(1, 2^31)", ":1"),
+        ("return bit.tobit(1e308)", ":.."),
         ("return cmsgpack.unpack(cmsgpack.pack({1, 'a', -200, 1.5}))", "*4 :1 $1 a :-200 :1"),
         ("return cmsgpack.unpack(('\\145'):rep(1e5))", "-ERR user_script:1: Bad data format in in"),
         (
@@ -408,6 +485,9 @@ fn line_ends_can_not_forge_replies() {
     check(&[
         ("return {ok='a\\r\\n+b'}", "+a  +b"),
         ("return {err='a\\r\\n+b'}", "-a  +b"),
+        ("return {err='a\\r\\n\\r\\n'}", "-a"),
+        ("return {{err='\\r\\na\\n'}, {ok='b\\r\\n'}}", "*2 -  a +b"),
+        ("return {verbatim_string={format='t\\r\\n', string='x'}}", "$1 x"),
         ("return redis.status_reply('a\\r\\nb')", "+a  b"),
         ("return redis.error_reply('a\\r\\nb')", "-ERR a  b"),
         ("error('a\\r\\n+b')", "-ERR user_script:1: a  +b script: "),
@@ -489,6 +569,8 @@ fn declared_flags_are_heeded() {
         ("#!lua name=x\nreturn 1", "-ERR Unknown lua shebang option: name=x"),
         ("#!foo\nreturn 1", "-ERR Unexpected engine in script shebang: #!foo"),
         ("#!lua", "-ERR Invalid script shebang"),
+        ("#!lua flags=a\0b\nreturn 1", "-ERR Invalid script shebang"),
+        ("#!lua flags=\nreturn #'a\0b'", ":3"),
         ("#!lua \"flags=\nreturn 1", "-ERR Invalid engine in script shebang"),
     ]);
     stage.check(key, &[("config set maxmemory 1000", "+OK")]);
@@ -637,6 +719,7 @@ fn libraries_that_fail_leave_no_trace() {
         ("#!lua name=a name=b\nx", "-ERR Invalid metadata value, name argument was given multiple"),
         ("#!lua foo=b\nx", "-ERR Invalid metadata value given: foo=b"),
         ("#!foo name=b\nx", "-ERR Engine 'foo' not found"),
+        ("#!lua name=a\0b\nx", "-ERR Invalid library metadata"),
     ] {
         let reply = stage.send_words(key, &["function", "load", text]).1;
         assert!(reply.starts_with(expected), "{text} says {reply}");

@@ -82,7 +82,8 @@ fn double(number: f64, out: &mut Vec<u8>) {
     }
     #[allow(clippy::cast_possible_truncation, reason = "taken only when nothing is lost")]
     let single = number as f32;
-    if f64::from(single).to_bits() == number.to_bits() {
+    // As the reference compares: what is no number equals nothing, so it keeps all of its bits.
+    if !number.is_nan() && f64::from(single).to_bits() == number.to_bits() {
         out.push(0xca);
         out.extend_from_slice(&single.to_be_bytes());
     } else {

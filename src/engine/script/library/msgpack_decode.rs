@@ -104,7 +104,8 @@ impl<'a> Reader<'a> {
             0xcc => Value::Number(self.uint(1)? as f64),
             0xcd => Value::Number(self.uint(2)? as f64),
             0xce => Value::Number(self.uint(4)? as f64),
-            0xcf => Value::Number(self.uint(8)? as f64),
+            // Clients of Redis know the largest as negative numbers.
+            0xcf => Value::Number(self.uint(8)?.cast_signed() as f64),
             0xd0 => self.signed(1)?,
             0xd1 => self.signed(2)?,
             0xd2 => self.signed(4)?,

@@ -98,7 +98,8 @@ impl<'a> Format<'a> {
                 b'!' => {
                     let alignment = self.number(NATIVE_ALIGNMENT)?;
                     if !alignment.is_power_of_two() {
-                        return fail(self.lua, "alignment is not a power of 2");
+                        let text = format!("alignment {alignment} is not a power of 2");
+                        return fail(self.lua, text);
                     }
                     self.alignment = alignment;
                     continue;
