@@ -203,8 +203,10 @@ impl Output {
         if self.bytes.len() < SHARED_BULK_MIN || self.start > 0 {
             return self;
         }
-        let bytes = std::mem::take(&mut self.bytes);
+        let mut bytes = std::mem::take(&mut self.bytes);
         if self.shared.is_empty() {
+            // A vector that doubles may hold nearly as much again; large ones shrink in place.
+            bytes.shrink_to_fit();
             self.push_shared(Blob::new(bytes));
             return self;
         }

@@ -4,6 +4,9 @@
 //! over all slots is the truth. A slot outlives its thread: what one thread allocates another may
 //! free, and only the sum means anything.
 //!
+//! What is so large that jemalloc would give its pages back at once is freed by one thread, piece
+//! by piece ([`free_put_off`]): the kernel takes 10 ms for 100 MiB, and lets nobody in between.
+//!
 //! 1. jemalloc is built with size classes 8 bytes apart, so a plain allocation promises no more than
 //!    an alignment of 8. See [`request_of`] for more.
 
@@ -14,7 +17,11 @@ use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_void};
 use std::ptr::{self, null_mut};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicIsize, AtomicPtr, AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
+use std::thread::Thread;
 
 use tikv_jemalloc_sys as jemalloc;
 
@@ -25,6 +32,15 @@ const PAGE_BYTES: usize = 4096;
 
 /// Threads that count without sharing; those beyond share the last slot.
 const SLOTS: usize = 64;
+
+/// From here on jemalloc keeps no free pages: its `oversize_threshold`.
+const OVERSIZE_BYTES: usize = 8 * 1024 * 1024;
+
+/// Where pages are larger, the kernel refuses pieces that begin elsewhere, and nothing is lost.
+const KERNEL_PAGE_BYTES: usize = 4096;
+
+/// Bytes that the kernel is given back at a time.
+const PIECE_BYTES: usize = 1024 * 1024;
 
 /// jemalloc behind the counting layer.
 #[derive(Debug)]
@@ -118,6 +134,14 @@ unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
         let request = request_of(layout.size(), layout.align());
         count(-class_of(request));
+        if request.0 >= OVERSIZE_BYTES
+            && let Some(freer) = FREER.get()
+        {
+            // SAFETY: the caller gives the allocation away, which has room for a link.
+            unsafe { put_off(memory.cast(), request) };
+            freer.unpark();
+            return;
+        }
         // SAFETY: the caller passes what `alloc` returned for this layout.
         unsafe { jemalloc::sdallocx(memory.cast(), request.0, request.1) };
     }
@@ -125,12 +149,101 @@ unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         let old = request_of(layout.size(), layout.align());
         let new = request_of(new_size, layout.align());
+        if old.0 >= OVERSIZE_BYTES && new.0 > old.0 {
+            // SAFETY: as below.
+            return unsafe { self.grow_oversize(memory, layout, new_size) };
+        }
         // SAFETY: the caller passes what `alloc` returned for this layout, and a non-zero size.
         let moved = unsafe { jemalloc::rallocx(memory.cast(), new.0, new.1) };
         if !moved.is_null() {
             count(class_of(new) - class_of(old));
         }
         moved.cast()
+    }
+}
+
+impl CountingAllocator {
+    /// As jemalloc would, but for the freeing of what it leaves behind.
+    ///
+    /// # Safety
+    ///
+    /// As for `realloc`, with a size larger than before.
+    #[cold]
+    unsafe fn grow_oversize(&self, memory: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        let old = request_of(layout.size(), layout.align());
+        let new = request_of(new_size, layout.align());
+        // SAFETY: the caller passes what `alloc` returned for `layout`; both allocations hold as
+        // many bytes as are copied, and a layout with this alignment was there before.
+        unsafe {
+            if jemalloc::xallocx(memory.cast(), new.0, 0, new.1) >= new.0 {
+                count(class_of(new) - class_of(old));
+                return memory;
+            }
+            let moved = self.alloc(Layout::from_size_align_unchecked(new_size, layout.align()));
+            if !moved.is_null() {
+                ptr::copy_nonoverlapping(memory, moved, layout.size());
+                self.dealloc(memory, layout);
+            }
+            moved
+        }
+    }
+}
+
+/// An allocation that nobody uses any more, written into itself.
+struct PutOff {
+    next: *mut PutOff,
+    request: (usize, c_int),
+}
+
+/// The allocations that are to be freed.
+static PUT_OFF: AtomicPtr<PutOff> = AtomicPtr::new(null_mut());
+
+/// Who frees them; before there is somebody nothing is put off.
+static FREER: OnceLock<Thread> = OnceLock::new();
+
+/// From now on `freer` calls [`free_put_off`] whenever it is unparked.
+pub fn put_off_to(freer: Thread) {
+    // A second server in one process leaves it to the first one's thread.
+    let _ = FREER.set(freer);
+}
+
+/// Adds an allocation to those that are to be freed.
+///
+/// # Safety
+///
+/// It was made by jemalloc for this request, has room for a [`PutOff`], and nobody uses it.
+unsafe fn put_off(memory: *mut PutOff, request: (usize, c_int)) {
+    let mut next = PUT_OFF.load(Relaxed);
+    loop {
+        // SAFETY: the caller says so; allocations of this size begin at pages.
+        unsafe { memory.write(PutOff { next, request }) };
+        match PUT_OFF.compare_exchange_weak(next, memory, Release, Relaxed) {
+            Ok(_) => return,
+            Err(found) => next = found,
+        }
+    }
+}
+
+/// Frees what was put off, and gives its pages back to the kernel in pieces, so that threads which
+/// want the processor need not wait for all of it.
+pub fn free_put_off() {
+    let mut first = PUT_OFF.swap(null_mut(), Acquire);
+    while !first.is_null() {
+        // SAFETY: what is in the list was put there by `put_off` and belongs to whoever took it
+        // out; its pages are not read again after they were given back.
+        unsafe {
+            let PutOff { next, request } = first.read();
+            let bytes = first.cast::<u8>();
+            // jemalloc begins anywhere within the first page.
+            let (from, to) = (bytes.align_offset(KERNEL_PAGE_BYTES), request.0);
+            for from in (from..to).step_by(PIECE_BYTES) {
+                let piece = (to - from).min(PIECE_BYTES);
+                let whole = piece - piece % KERNEL_PAGE_BYTES;
+                libc::madvise(bytes.add(from).cast(), whole, libc::MADV_DONTNEED);
+            }
+            jemalloc::sdallocx(bytes.cast(), request.0, request.1);
+            first = next;
+        }
     }
 }
 
@@ -284,5 +397,25 @@ mod tests {
                 assert_eq!(class_of((asked, flags)), isize::try_from(usable).unwrap());
             }
         }
+    }
+
+    #[test]
+    fn what_is_large_is_freed_by_the_thread_that_it_was_put_off_to() {
+        put_off_to(std::thread::current());
+        let layout = Layout::from_size_align(2 * OVERSIZE_BYTES + 5, 1).unwrap();
+        let pending = || PUT_OFF.load(Acquire);
+        // SAFETY: allocated, written, grown and freed with layouts that belong together.
+        unsafe {
+            let memory = CountingAllocator.alloc(layout);
+            memory.write_bytes(7, layout.size());
+            let size = 8 * OVERSIZE_BYTES;
+            let grown = CountingAllocator.realloc(memory, layout, size);
+            assert_eq!(grown.add(layout.size() - 1).read(), 7);
+            let layout = Layout::from_size_align(size, 1).unwrap();
+            CountingAllocator.dealloc(grown, layout);
+        }
+        assert!(!pending().is_null());
+        free_put_off();
+        assert!(pending().is_null());
     }
 }

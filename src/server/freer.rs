@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::mpsc::{Sender, channel};
-use std::thread;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::thread::{self, Thread};
 
 use crate::engine::outside::FreeingFigures;
 use crate::keyspace::graveyard::Garbage;
 
-use super::process;
+use super::{allocator, process};
 
 /// The way to the thread; it ends with this.
 #[derive(Debug)]
 pub(super) struct Freer {
-    sender: Sender<Vec<Garbage>>,
+    sender: Option<Sender<Vec<Garbage>>>,
+    thread: Thread,
     counts: Arc<Counts>,
 }
 
@@ -30,20 +31,11 @@ impl Freer {
         let (sender, receiver) = channel::<Vec<Garbage>>();
         let counts = Arc::new(Counts::default());
         let theirs = Arc::clone(&counts);
-        thread::Builder::new().name("free".into()).spawn(move || {
-            // Memory is wanted back soon, but not before somebody's reply.
-            process::be_nice(0);
-            for batch in receiver {
-                for garbage in batch {
-                    let bytes = garbage.bytes();
-                    drop(garbage);
-                    theirs.pending.fetch_sub(1, Relaxed);
-                    theirs.pending_bytes.fetch_sub(bytes, Relaxed);
-                    theirs.freed.fetch_add(1, Relaxed);
-                }
-            }
-        })?;
-        Ok(Self { sender, counts })
+        let work = move || work(&receiver, &theirs);
+        let spawned = thread::Builder::new().name("free".into()).spawn(work)?;
+        let thread = spawned.thread().clone();
+        allocator::put_off_to(thread.clone());
+        Ok(Self { sender: Some(sender), thread, counts })
     }
 
     /// Hands something over.
@@ -51,7 +43,9 @@ impl Freer {
         let bytes = bytes_of(&garbage);
         self.counts.pending.fetch_add(garbage.len(), Relaxed);
         self.counts.pending_bytes.fetch_add(bytes, Relaxed);
-        if let Err(refused) = self.sender.send(garbage) {
+        let refused = self.sender.as_ref().and_then(|sender| sender.send(garbage).err());
+        self.thread.unpark();
+        if let Some(refused) = refused {
             // Without the thread it is freed here.
             self.counts.pending.fetch_sub(refused.0.len(), Relaxed);
             self.counts.pending_bytes.fetch_sub(bytes, Relaxed);
@@ -64,6 +58,36 @@ impl Freer {
             pending: self.counts.pending.load(Relaxed),
             pending_bytes: self.counts.pending_bytes.load(Relaxed),
             freed: self.counts.freed.load(Relaxed),
+        }
+    }
+}
+
+impl Drop for Freer {
+    fn drop(&mut self) {
+        self.sender = None;
+        self.thread.unpark();
+    }
+}
+
+/// Frees what comes, the allocator's own included, until nothing can come any more.
+fn work(inbox: &Receiver<Vec<Garbage>>, counts: &Counts) {
+    // Memory is wanted back soon, but not before somebody's reply.
+    process::be_nice(0);
+    loop {
+        allocator::free_put_off();
+        match inbox.try_recv() {
+            Ok(batch) => {
+                for garbage in batch {
+                    let bytes = garbage.bytes();
+                    drop(garbage);
+                    counts.pending.fetch_sub(1, Relaxed);
+                    counts.pending_bytes.fetch_sub(bytes, Relaxed);
+                    counts.freed.fetch_add(1, Relaxed);
+                }
+            }
+            // Who sends something, or puts something off, unparks.
+            Err(TryRecvError::Empty) => thread::park(),
+            Err(TryRecvError::Disconnected) => return,
         }
     }
 }
