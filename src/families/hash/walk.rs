@@ -99,6 +99,9 @@ fn hscan(cx: &mut ReadCx<'_>) -> CmdResult {
         return Ok(Flow::Replied);
     };
     let wanted = Wanted::read(&mut cx.args)?;
+    if cx.is_long(wanted.count.min(hash.len())) {
+        return Ok(Flow::Away(None));
+    }
 
     let (now, mut found) = (cx.keys.horizon(), Vec::new());
     let next = hash.scan(cursor, wanted.count, &mut |field| {

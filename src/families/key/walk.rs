@@ -94,8 +94,11 @@ fn scan(cx: &mut ReadCx<'_>) -> CmdResult {
         wanted.is_none_or(|pattern| glob::matches(pattern, key, Case::Sensitive))
             && kind.is_none_or(|kind| kind.eq_ignore_ascii_case(value.kind().name().as_bytes()))
     };
-    let mut found: Vec<&[u8]> = Vec::new();
     let budget = usize::try_from(count).unwrap_or(usize::MAX);
+    if cx.is_long(budget.min(cx.keys.len())) {
+        return Ok(Flow::Away(None));
+    }
+    let mut found: Vec<&[u8]> = Vec::new();
     let next = cx.keys.scan(cursor, budget, &mut |key, value| {
         if admits(key, value) {
             found.push(key);

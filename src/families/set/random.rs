@@ -126,6 +126,14 @@ fn srandmember(cx: &mut ReadCx<'_>) -> CmdResult {
         return Ok(Flow::Replied);
     };
     let set = set.view();
+    let effort = match usize::try_from(count) {
+        Ok(count) => count.min(set.len()),
+        // Beyond the limit it is refused, which takes no time.
+        Err(_) => draws_of(count).unwrap_or(0),
+    };
+    if cx.is_long(effort) {
+        return Ok(Flow::Away(None));
+    }
 
     let drawn = match usize::try_from(count) {
         Ok(count) => set.sample(count, cx.rng),
@@ -138,14 +146,18 @@ fn srandmember(cx: &mut ReadCx<'_>) -> CmdResult {
     Ok(Flow::Replied)
 }
 
+/// How many draws a `count` below zero stands for, if they are possible.
+fn draws_of(count: i64) -> Option<usize> {
+    usize::try_from(count.unsigned_abs()).ok().filter(|draws| *draws <= DRAWS_MAX)
+}
+
 /// As many draws as `count` is below zero, each independent of the others.
 fn draw_repeatedly<'a>(
     set: Live<'a>,
     count: i64,
     rng: &mut fastrand::Rng,
 ) -> Result<Vec<Item<'a>>, ReplyError> {
-    let draws = usize::try_from(count.unsigned_abs()).ok().filter(|draws| *draws <= DRAWS_MAX);
-    let draws = draws.ok_or(COUNT_RANGE)?;
+    let draws = draws_of(count).ok_or(COUNT_RANGE)?;
     if draws < set.len() / 2 {
         return Ok((0..draws).filter_map(|_| set.random(rng)).collect());
     }

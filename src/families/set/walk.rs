@@ -89,6 +89,9 @@ fn sscan(cx: &mut ReadCx<'_>) -> CmdResult {
     let set = super::living(&cx.keys, key)?;
     if let Some(set) = set.as_ref().map(Living::view) {
         let options = Options::read(&mut cx.args)?;
+        if cx.is_long(options.count.min(set.len())) {
+            return Ok(Flow::Away(None));
+        }
         next = set.scan(cursor, options.count, &mut |member| {
             if options.admits(member) {
                 found.push(member);

@@ -90,6 +90,9 @@ fn zscan(cx: &mut ReadCx<'_>) -> CmdResult {
         return Ok(Flow::Replied);
     };
     let options = Options::read(&mut cx.args)?;
+    if cx.is_long(options.count.min(set.len())) {
+        return Ok(Flow::Away(None));
+    }
 
     let is_small = set.as_pack().is_some();
     let mut found: Vec<(Vec<u8>, f64)> = Vec::new();
@@ -168,6 +171,9 @@ fn zrandmember(cx: &mut ReadCx<'_>) -> CmdResult {
         if wanted > DRAWS_MAX {
             return Err(ReplyError::OutOfRange);
         }
+        if cx.is_long(wanted) {
+            return Ok(Flow::Away(None));
+        }
         super::open_list(&mut cx.reply, wanted, shown);
         for _ in 0..wanted {
             if let Some(element) = at(&set, cx.rng.usize(..set.len())) {
@@ -177,6 +183,9 @@ fn zrandmember(cx: &mut ReadCx<'_>) -> CmdResult {
         return Ok(Flow::Replied);
     }
     let wanted = wanted.min(set.len());
+    if cx.is_long(wanted) {
+        return Ok(Flow::Away(None));
+    }
     super::open_list(&mut cx.reply, wanted, shown);
     sample(&set, wanted, cx.rng, |element| super::write(&mut cx.reply, element, shown));
     Ok(Flow::Replied)

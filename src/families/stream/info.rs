@@ -155,6 +155,9 @@ fn stream(cx: &mut ReadCx<'_>) -> CmdResult {
         }
     }
 
+    if full.is_some_and(|count| cx.is_long(shown_fully(stream, count))) {
+        return Ok(Flow::Away(None));
+    }
     match full {
         None => describe(cx, stream),
         Some(count) => describe_fully(cx, stream, count),
@@ -226,6 +229,16 @@ fn describe(cx: &mut ReadCx<'_>, stream: &Stream) {
             None => cx.reply.null(),
         }
     }
+}
+
+/// How many entries, and owners of entries, FULL shows when it shows `count` of each list.
+fn shown_fully(stream: &Stream, count: usize) -> usize {
+    let of_group = |group: &ConsumerGroup| {
+        let consumers = group.consumers().len();
+        consumers + 2 * group.pending().len().min(count.saturating_mul(consumers + 1))
+    };
+    let groups: usize = stream.groups().iter().map(|(_, group)| of_group(group)).sum();
+    stream.log().len().min(count) + groups
 }
 
 fn describe_fully(cx: &mut ReadCx<'_>, stream: &Stream, count: usize) {
