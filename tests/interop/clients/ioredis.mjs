@@ -117,6 +117,32 @@ await run({
     assert.equal(counts.failed, 1);
     for (const part of [worker, events, queue, flow]) await part.close();
   },
+  async "repeated jobs of BullMQ"() {
+    const connection = { host: "127.0.0.1", port, maxRetriesPerRequest: null };
+    const queue = new Queue("repeated", { connection });
+    await queue.obliterate({ force: true });
+    const times = [];
+    let enough;
+    const thrice = new Promise((done) => (enough = done));
+    const worker = new Worker("repeated", async (job) => {
+      times.push(Date.now());
+      if (times.length === 3) enough();
+      return job.data.n;
+    }, { connection });
+    await queue.upsertJobScheduler("tick", { every: 200 }, { name: "tick", data: { n: 3 } });
+    await thrice;
+    const passed = times[2] - times[0];
+    assert.ok(passed >= 300 && passed < 3000, `three jobs within ${passed} ms`);
+    const [scheduler] = await queue.getJobSchedulers();
+    assert.equal(scheduler.key, "tick");
+    assert.equal(scheduler.every, 200);
+    assert.equal(await queue.removeJobScheduler("tick"), true);
+    assert.equal(await queue.getJobSchedulersCount(), 0);
+    await queue.upsertJobScheduler("hourly", { pattern: "0 0 * * * *" }, { name: "hourly", data: {} });
+    assert.equal((await queue.getDelayed()).length, 1);
+    await queue.obliterate({ force: true });
+    for (const part of [worker, queue]) await part.close();
+  },
   async messages() {
     const listener = open();
     await listener.subscribe("news");
@@ -176,5 +202,6 @@ await run({
     await c.quit();
   },
 }, { transactions: ["multi"], scripts: ["evalsha"], "a lock of Redlock": ["evalsha"],
-  "queues of BullMQ": ["evalsha", "hset", "zadd", "xadd", "bzpopmin", "lpush", "sadd"], messages: ["subscribe"], "patterns and shards": ["ssubscribe"],
+  "queues of BullMQ": ["evalsha", "hset", "zadd", "xadd", "bzpopmin", "lpush", "sadd"],
+  "repeated jobs of BullMQ": ["evalsha", "hset", "zadd", "xadd", "bzpopmin", "lpush", "sadd"], messages: ["subscribe"], "patterns and shards": ["ssubscribe"],
   "subscriptions outlive a lost connection": ["subscribe"], "keyspace notifications": ["subscribe"] });
