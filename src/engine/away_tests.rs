@@ -75,6 +75,54 @@ fn what_is_short_is_answered_at_once() {
     assert_eq!(stage.under_way(), 0);
 }
 
+/// Reads of the data that the test below makes, all of them long for a threshold of 3.
+const LONG_READS: &[&str] = &[
+    "keys *",
+    "lrange l 0 -1",
+    "lpos l 9",
+    "smembers s",
+    "sinter s t",
+    "sunion s t",
+    "sdiff s t",
+    "sintercard 2 s t",
+    "sunioncard 2 s t",
+    "sdiffcard 2 s t",
+    "hgetall h",
+    "hkeys h",
+    "hvals h",
+    "zrange z 0 -1 withscores",
+    "zrange z -inf +inf byscore",
+    "zrevrangebylex z + -",
+    "zunion 2 z y withscores",
+    "zinter 2 z y",
+    "zdiff 2 z y",
+    "zintercard 2 z y",
+    "sort l",
+    "sort_ro l by w_* get w_* get #",
+    "sort l by w_* desc",
+    "bitcount bits",
+    "bitpos bits 1",
+    "debug digest",
+    "dump h",
+    "dump l",
+    "hrandfield h 5",
+    "srandmember s 5",
+    "zrandmember z 5 withscores",
+    "scan 0 count 100",
+    "hscan h 0 count 100",
+    "sscan s 0 count 100",
+    "zscan z 0 count 100",
+    "xinfo stream x full count 0",
+    "xrange x - +",
+    "xrevrange x + - count 4",
+    "xread streams x 0",
+    "geosearch g fromlonlat 15 37 byradius 400 km withdist asc",
+    "georadius g 15 37 400 km withcoord",
+    "georadius_ro g 15 37 400 km",
+    "georadiusbymember g Palermo 400 km withhash",
+    "georadiusbymember_ro g Palermo 400 km",
+];
+
 #[test]
 fn every_long_reader_gives_the_same_from_a_worker() {
     let mut stage = Stage::new(&[("offload-threshold", "0"), ("enable-debug-command", "yes")]);
@@ -96,55 +144,9 @@ fn every_long_reader_gives_the_same_from_a_worker() {
     ] {
         stage.ask(one, line);
     }
-    let lines = [
-        "keys *",
-        "lrange l 0 -1",
-        "lpos l 9",
-        "smembers s",
-        "sinter s t",
-        "sunion s t",
-        "sdiff s t",
-        "sintercard 2 s t",
-        "sunioncard 2 s t",
-        "sdiffcard 2 s t",
-        "hgetall h",
-        "hkeys h",
-        "hvals h",
-        "zrange z 0 -1 withscores",
-        "zrange z -inf +inf byscore",
-        "zrevrangebylex z + -",
-        "zunion 2 z y withscores",
-        "zinter 2 z y",
-        "zdiff 2 z y",
-        "zintercard 2 z y",
-        "sort l",
-        "sort_ro l by w_* get w_* get #",
-        "sort l by w_* desc",
-        "bitcount bits",
-        "bitpos bits 1",
-        "debug digest",
-        "dump h",
-        "dump l",
-        "hrandfield h 5",
-        "srandmember s 5",
-        "zrandmember z 5 withscores",
-        "scan 0 count 100",
-        "hscan h 0 count 100",
-        "sscan s 0 count 100",
-        "zscan z 0 count 100",
-        "xinfo stream x full count 0",
-        "xrange x - +",
-        "xrevrange x + - count 4",
-        "xread streams x 0",
-        "geosearch g fromlonlat 15 37 byradius 400 km withdist asc",
-        "georadius g 15 37 400 km withcoord",
-        "georadius_ro g 15 37 400 km",
-        "georadiusbymember g Palermo 400 km withhash",
-        "georadiusbymember_ro g Palermo 400 km",
-    ];
-    let direct: Vec<String> = lines.iter().map(|line| stage.ask(one, line)).collect();
+    let direct: Vec<String> = LONG_READS.iter().map(|line| stage.ask(one, line)).collect();
     stage.ask(one, "config set offload-threshold 3");
-    for (line, expected) in lines.iter().zip(direct) {
+    for (line, expected) in LONG_READS.iter().zip(direct) {
         stage.send_away(one, line);
         stage.work();
         assert_eq!(stage.read(one), expected, "{line}");

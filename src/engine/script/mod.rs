@@ -29,6 +29,8 @@ mod shared;
 mod thrown;
 
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod tests;
 
 use std::rc::Rc;
