@@ -462,3 +462,36 @@ fn what_goes_by_itself_is_told_before_what_follows() {
     told.sort();
     assert_eq!(told, ["DEL b", "HDEL h g f", "SREM s m", "ZREM z n"]);
 }
+
+#[test]
+fn a_stream_comes_back_with_what_is_pending_of_entries_that_are_gone() {
+    let mut pair = Pair::new();
+    for line in [
+        "xadd x 1-1 a 1",
+        "xadd x 2-1 a 2",
+        "xadd x 3-1 a 3",
+        "xadd x 4-1 a 4",
+        "xgroup create x g 0",
+        "xgroup create x h 2-1 entriesread 2",
+        "xreadgroup group g c streams x >",
+        "xclaim x g d 0 2-1 retrycount 7 justid",
+        "xdel x 2-1",
+        "xnack x g fail ids 1 3-1",
+        "xnack x g fail ids 1 1-1",
+        "xtrim x maxlen 1",
+        "xsetid x 9-9",
+        "xadd gone 1-1 a 1",
+        "xgroup create gone g 0",
+        "xreadgroup group g c streams gone >",
+        "xtrim gone maxlen 0",
+        "snapshot save moment",
+        "del x gone",
+        "snapshot restore moment",
+    ] {
+        let said = pair.send(&[words(line)]);
+        assert!(!said.starts_with('-'), "{line} => {said}");
+        pair.follow();
+    }
+    let [first, second] = pair.views();
+    assert_eq!(first, second);
+}

@@ -8,8 +8,9 @@ use crate::keyspace::value::{StringRef, ValueRef};
 use crate::protocol::encode;
 use crate::structures::member_deadlines::MemberDeadlines;
 use crate::types::hash::Hash;
-use crate::types::stream::Stream;
 use crate::types::timed::Companioned;
+
+use super::encode_stream;
 
 /// Elements per command, as in Redis.
 const ITEMS_PER_COMMAND: usize = 64;
@@ -67,7 +68,8 @@ pub fn write(
     if progress(keys) { Ok(written) } else { Err(EncodeError::Stopped) }
 }
 
-fn command(out: &mut Vec<u8>, words: &[&[u8]]) {
+/// Adds one command.
+pub(super) fn command(out: &mut Vec<u8>, words: &[&[u8]]) {
     encode::request(out, words.iter().copied());
 }
 
@@ -97,7 +99,7 @@ pub fn write_key(out: &mut Vec<u8>, view: &KeyView<'_>) {
             write_deadlines(out, &[b"ZPEXPIREAT", key], set);
         }
         ValueRef::Hash(hash) => write_hash(out, key, hash),
-        ValueRef::Stream(stream) => write_stream(out, key, stream),
+        ValueRef::Stream(stream) => encode_stream::write(out, key, stream),
         #[cfg(test)]
         ValueRef::Probe(_) => {}
     }
@@ -141,84 +143,6 @@ fn write_hash(out: &mut Vec<u8>, key: &[u8], hash: &Hash) {
         if let Some(at) = field.deadline {
             let (at, name) = (digits(at.0), field.name_to_vec());
             command(out, &[b"HPEXPIREAT", key, at.as_bytes(), b"FIELDS", b"1", &name]);
-        }
-    }
-}
-
-fn write_stream(out: &mut Vec<u8>, key: &[u8], stream: &Stream) {
-    let log = stream.log();
-    let mut is_empty = true;
-    for entry in log {
-        is_empty = false;
-        encode::begin(out, 3 + 2 * entry.len());
-        encode::word(out, b"XADD");
-        encode::word(out, key);
-        encode::word(out, entry.id.text().as_bytes());
-        for (name, value) in entry.pairs() {
-            encode::word(out, &name.to_vec());
-            encode::word(out, &value.to_vec());
-        }
-    }
-    if is_empty {
-        // An entry that goes at once leaves the stream behind.
-        command(out, &[b"XADD", key, b"MAXLEN", b"0", b"0-1", b"x", b"y"]);
-    }
-    let (last, added) = (log.last_id().text(), digits(log.entries_added()));
-    let deleted = log.max_deleted_id().text();
-    let added = added.as_bytes();
-    let (last, deleted) = (last.as_bytes(), deleted.as_bytes());
-    command(out, &[b"XSETID", key, last, b"ENTRIESADDED", added, b"MAXDELETEDID", deleted]);
-    for (name, group) in stream.groups().iter() {
-        let name = name.as_slice();
-        let (last, read) = (group.last_id.text(), group.entries_read.map_or("-1".into(), digits));
-        let (last, read) = (last.as_bytes(), read.as_bytes());
-        command(out, &[b"XGROUP", b"CREATE", key, name, last, b"ENTRIESREAD", read]);
-        for (consumer, _) in group.consumers().iter() {
-            command(out, &[b"XGROUP", b"CREATECONSUMER", key, name, consumer.as_slice()]);
-        }
-        for (id, pending) in group.pending().iter() {
-            let (id, count) = (id.text(), digits(pending.count));
-            let (id, count) = (id.as_bytes(), count.as_bytes());
-            let Some(owner) = pending.owner() else {
-                command(
-                    out,
-                    &[
-                        b"XNACK",
-                        key,
-                        name,
-                        b"FAIL",
-                        b"IDS",
-                        b"1",
-                        id,
-                        b"RETRYCOUNT",
-                        count,
-                        b"FORCE",
-                    ],
-                );
-                continue;
-            };
-            let time = digits(pending.time());
-            let head: [&[u8]; 6] = [b"XCLAIM", key, name, owner.as_slice(), b"0", id];
-            let tail: [&[u8]; 6] =
-                [b"TIME", time.as_bytes(), b"RETRYCOUNT", count, b"JUSTID", b"FORCE"];
-            command(out, &[head, tail].concat());
-        }
-    }
-    write_producers(out, key, stream);
-}
-
-/// Under which names producers added entries.
-fn write_producers(out: &mut Vec<u8>, key: &[u8], stream: &Stream) {
-    let Some(known) = stream.idempotence() else { return };
-    let window = known.window();
-    let (duration, names) = (digits(window.duration_s), digits(window.names_max));
-    let (duration, names) = (duration.as_bytes(), names.as_bytes());
-    command(out, &[b"XCFGSET", key, b"IDMP-DURATION", duration, b"IDMP-MAXSIZE", names]);
-    for (producer, name, id) in known.iter() {
-        if stream.log().entry(id).is_some() {
-            let id = id.text();
-            let words = [b"XIDMPRECORD", key, producer.as_slice(), name.as_slice(), id.as_bytes()];
-            command(out, &words);
         }
     }
 }

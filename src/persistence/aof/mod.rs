@@ -8,5 +8,6 @@
 //! ```
 
 pub mod encode;
+mod encode_stream;
 pub mod manifest;
 pub mod reader;
