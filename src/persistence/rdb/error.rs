@@ -28,7 +28,7 @@ pub enum Reason {
     Version(u32),
     #[error("the checksum is {found:016x}, but that of the content is {expected:016x}")]
     Checksum { expected: u64, found: u64 },
-    #[error("values of type {0} aren't known")]
+    #[error("values of type {0}{newer} aren't known", newer = newer_than_ours(*.0))]
     Layout(u8),
     #[error("value of the module type '{0}', which isn't known")]
     Module(String),
@@ -48,6 +48,16 @@ pub enum Reason {
     Empty,
     #[error("{0}")]
     Refused(String),
+}
+
+/// What newer servers call a layout that isn't known, for who reads why a file is refused.
+fn newer_than_ours(layout: u8) -> &'static str {
+    match layout {
+        26 => " (streams of Redis 8.6)",
+        27 => " (streams of Redis 8.8)",
+        28 => " (arrays of Redis 8.8)",
+        _ => "",
+    }
 }
 
 impl Reason {

@@ -375,7 +375,10 @@ fn each_refusal_names_its_reason() {
     );
     check(b"REDIS0012", "at byte 9: it ends in the middle of something");
     check(b"REDIS0016", "at byte 9: version 16 isn't known: neither 1 to 15 nor 80");
-    check(b"REDIS0012\x1a\x01k", "at byte 12: values of type 26 aren't known");
+    check(
+        b"REDIS0012\x1a\x01k",
+        "at byte 12: values of type 26 (streams of Redis 8.6) aren't known",
+    );
     let module = b"REDIS0012\x07\x01k\x81\x45\xe2\x52\x38\xdf\x91\x2c\x03";
     check(module, "at byte 21: value of the module type 'ReJSON-RL', which isn't known");
     check(b"REDIS0012\xf7\x00", "at byte 11: data of the module 'AAAAAAAAA', which isn't known");
