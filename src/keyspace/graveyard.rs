@@ -6,6 +6,8 @@ use crate::structures::cow_table::CowTable;
 use crate::structures::entry::{Content, Detached, Nested};
 use crate::structures::epoch::Grave;
 use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 
 /// Freeing a string of at least this many bytes is worth the way to a worker.
 const LARGE_BYTES: usize = 64 * 1024;
@@ -22,6 +24,8 @@ const SAMPLES: usize = 64;
 pub struct Garbage {
     _held: Held,
     bytes: usize,
+    /// Dropped after what is held.
+    _token: Arc<()>,
 }
 
 impl Garbage {
@@ -50,6 +54,10 @@ const _: () = {
 pub(super) struct Graveyard {
     garbage: Vec<Garbage>,
     bytes: usize,
+    /// All garbage that may leave tables to limbo has it.
+    token: Arc<()>,
+    /// All other garbage has it.
+    other: Arc<()>,
 }
 
 impl Graveyard {
@@ -65,11 +73,20 @@ impl Graveyard {
 
     fn push(&mut self, held: Held, bytes: usize) {
         self.bytes += bytes;
-        self.garbage.push(Garbage { _held: held, bytes });
+        let token = if matches!(held, Held::Grave(_)) { &self.other } else { &self.token };
+        self.garbage.push(Garbage { _held: held, bytes, _token: Arc::clone(token) });
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.garbage.is_empty()
+    }
+
+    /// Whether something that may leave tables to limbo is still to be freed, here or elsewhere.
+    pub(super) fn has_tables(&self) -> bool {
+        let has_tables = Arc::strong_count(&self.token) > 1;
+        // What was dropped on other threads has left its tables.
+        fence(Ordering::Acquire);
+        has_tables
     }
 
     /// Frees an entry, or keeps it for a worker.
@@ -104,7 +121,8 @@ impl Graveyard {
 
     /// Frees a table, or keeps it for a worker.
     pub(super) fn bury_table(&mut self, table: CowTable<KeyEntry>, free: Free) {
-        if table.len() >= LARGE_KEYS && free == Free::Later {
+        // One that snapshots read goes to limbo as a whole.
+        if table.len() >= LARGE_KEYS && free == Free::Later && !table.is_watched() {
             let bytes = table.memory_bytes() + table.len() * mean_bytes(&table);
             self.push(Held::Table(table), bytes);
         }

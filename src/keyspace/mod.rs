@@ -302,8 +302,11 @@ impl Keyspace {
         let pin = self.epochs.pin();
         let used = usize::from(self.used);
         let expiring = self.databases.iter().take(used).map(|db| db.timers.len()).collect();
+        let marks =
+            self.databases.iter().take(used).map(|db| [db.timers.mark(), db.members.mark()]);
+        let marks = if self.graveyard.has_tables() { None } else { Some(marks.collect()) };
         let tables = self.databases.iter_mut().take(used).map(|db| db.table.snapshot(&pin));
-        KeyspaceSnapshot::new(tables.collect(), expiring, now)
+        KeyspaceSnapshot::new(tables.collect(), expiring, marks, now)
     }
 
     /// Frees at most `budget` dead things that no snapshot needs any more; returns how many such

@@ -69,8 +69,8 @@ impl Writer<'_> {
         let mut parts = self.parts();
         let table = parts.table.take();
         let keys = table.len();
-        *parts.ledger.timers = Timers::default();
-        *parts.ledger.members = Timers::default();
+        parts.ledger.timers.clear();
+        parts.ledger.members.clear();
         parts.ledger.graveyard.bury_table(table, free);
         parts.ledger.note(&[], FLUSHED, u64::try_from(keys).unwrap_or(u64::MAX));
         keys
@@ -92,7 +92,12 @@ impl Writer<'_> {
         if one == other {
             return;
         }
-        self.keyspace.databases.swap(usize::from(one.0), usize::from(other.0));
+        let (one_at, other_at) = (usize::from(one.0), usize::from(other.0));
+        self.keyspace.databases.swap(one_at, other_at);
+        if let Ok([one, other]) = self.keyspace.databases.get_disjoint_mut([one_at, other_at]) {
+            Timers::disturb(&mut one.timers, &mut other.timers);
+            Timers::disturb(&mut one.members, &mut other.members);
+        }
         self.keyspace.pool.clear();
         for db in [one, other] {
             self.other(db).parts().ledger.note(&[], SWAPPED, 0);

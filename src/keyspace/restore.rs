@@ -1,14 +1,19 @@
 //! Back to what was: the databases become what a snapshot of them shows.
 //!
-//! The pages that a database and its snapshot share tell where nothing has changed, and of the
-//! others only the words that differ are looked at, so this takes time in proportion to what has. What is to come back is copied: the originals wait in limbo for
-//! the snapshot's end, and what is there must not be reachable again.
+//! If nobody wants to know what has changed, and no snapshot was taken since, the tables of the
+//! snapshot are made the living ones: [`Keyspace::go_back`].
+//!
+//! Otherwise the pages that a database and its snapshot share tell where nothing has changed, and of
+//! the others only the words that differ are looked at, so this takes time in proportion to what
+//! has. What is to come back is copied: the originals wait in limbo for the snapshot's end, together
+//! with what later snapshots read, and what is there must not be reachable again.
 
 use super::journal::{COPY_TO, DEL};
 use super::snapshot::KeyspaceSnapshot;
+use super::timers::Mark;
 use super::value::KeyRef;
 use super::write::{Free, Writer};
-use super::{DbIndex, Keyspace};
+use super::{Database, DbIndex, Keyspace};
 use crate::base::time::UnixMillis;
 use crate::structures::cow_table::{CowTable, TableSnapshot};
 use crate::structures::lifespan::Lifespan;
@@ -66,6 +71,34 @@ pub enum Restored<'k> {
 }
 
 impl Keyspace {
+    /// Makes all databases what they were when `snapshot` was taken, in O(databases): their tables
+    /// become those of the snapshot, and a worker frees what came since. Nobody is told which keys
+    /// have changed. Returns whether that was possible; if not, nothing has been done. It takes that
+    /// nothing else needs what has changed since: no later snapshot, no table that waits to be
+    /// freed; and that no deadline of then has gone by.
+    pub fn go_back(&mut self, snapshot: &KeyspaceSnapshot) -> bool {
+        let (Some(marks), Some(pin)) = (snapshot.marks(), snapshot.pin()) else { return false };
+        let timers = self.databases.iter().zip(marks);
+        let has_kept = |(database, [keys, members]): (&Database, &[Mark; 2])| {
+            database.timers.has_kept(keys) && database.members.has_kept(members)
+        };
+        if !timers.into_iter().all(has_kept) || self.graveyard.has_tables() {
+            return false;
+        }
+        let Some(mut revival) = self.epochs.revive(pin) else { return false };
+        for (db, database) in (0..=u16::MAX).map(DbIndex).zip(&mut self.databases) {
+            let [keys, members] = marks.get(usize::from(db.0)).copied().unwrap_or_default();
+            database.table.go_back(snapshot.frozen_table(db), &mut revival);
+            database.timers.go_back(&keys);
+            database.members.go_back(&members);
+        }
+        self.graveyard.bury_grave(revival.finish());
+        self.used = self.used.max(snapshot.table_count());
+        self.pool.clear();
+        self.journal.add_dirty(1);
+        true
+    }
+
     /// Makes all databases what they were when `snapshot` was taken; returns how many keys that
     /// concerned. Whoever watches these keys is told, and so is `see`.
     pub fn restore(
@@ -161,6 +194,7 @@ mod tests {
         Swap,
         Save,
         Restore(usize),
+        GoBack(usize),
         Reap,
     }
 
@@ -174,7 +208,8 @@ mod tests {
             1 => (0_u16..2).prop_map(Step::Flush),
             1 => Just(Step::Swap),
             2 => Just(Step::Save),
-            2 => (0_usize..4).prop_map(Step::Restore),
+            1 => (0_usize..4).prop_map(Step::Restore),
+            3 => (0_usize..4).prop_map(Step::GoBack),
             2 => Just(Step::Reap),
         ]
     }
@@ -227,7 +262,23 @@ mod tests {
         all
     }
 
-    fn run(steps: Vec<Step>) {
+    /// The living data, as [`state`] shows them.
+    fn living(keys: &Keyspace) -> Vec<String> {
+        let mut all = Vec::new();
+        for db in 0..2 {
+            let reader = keys.reader(DbIndex(db), NOW);
+            reader.scan(0, usize::MAX, &mut |key, value| {
+                let deadline = reader.deadline(key).flatten();
+                all.push(format!("{db}: {}", show(&KeyView { key, value, deadline, clock: 0 })));
+            });
+        }
+        all.sort();
+        all
+    }
+
+    /// How often it could go back at once.
+    fn run(steps: Vec<Step>) -> usize {
+        let mut went_back = 0;
         let mut keys = Keyspace::new(2, 7);
         let mut saved: Vec<(KeyspaceSnapshot, Vec<String>)> = Vec::new();
         for step in steps {
@@ -265,8 +316,16 @@ mod tests {
                         "nothing has changed since"
                     );
                 }
+                Step::GoBack(at) => {
+                    let Some((snapshot, expected)) = saved.get(at) else { continue };
+                    if keys.go_back(snapshot) {
+                        assert_eq!(&living(&keys), expected);
+                        went_back += 1;
+                    }
+                }
                 Step::Reap => {
                     keys.reap(50);
+                    drop(keys.take_garbage());
                 }
             }
             for (snapshot, expected) in &saved {
@@ -274,8 +333,55 @@ mod tests {
             }
         }
         drop(saved);
+        drop(keys.take_garbage());
         keys.reap(usize::MAX);
         assert_eq!((keys.held_bytes(), keys.snapshots()), (0, 0));
+        went_back
+    }
+
+    #[test]
+    fn tables_of_a_snapshot_become_the_living_ones() {
+        let mut steps: Vec<Step> = (0..300).map(|key| Step::Set(key, 1, None)).collect();
+        steps.extend((300..340).flat_map(|key| (0..9).map(move |field| Step::Field(key, field))));
+        steps.push(Step::Save);
+        for round in 0..5 {
+            // Changed, gone and new keys; hashes whose tables share pages; databases that are empty.
+            steps.extend((round..60).map(|key| Step::Set(key * 4, 2, None)));
+            steps.extend((300..320).map(|key| Step::Field(key, 9)));
+            steps.extend((100..130).map(Step::Remove));
+            steps.extend((325..330).map(Step::Remove));
+            steps.extend((340..380).flat_map(|key| (0..7).map(move |at| Step::Field(key, at))));
+            steps.extend((round == 3).then_some(Step::Flush(0)));
+            steps.extend((round == 4).then_some(Step::Swap));
+            steps.extend([Step::GoBack(0), Step::GoBack(0), Step::Reap]);
+        }
+        assert_eq!(run(steps), 10);
+    }
+
+    #[test]
+    fn what_others_need_is_not_gone_back_to_at_once() {
+        let mut keys = Keyspace::new(2, 7);
+        put(&mut keys, 2, 1, Some(2000));
+        let first = keys.snapshot(NOW);
+        put(&mut keys, 4, 1, None);
+        let second = keys.snapshot(NOW);
+        assert!(!keys.go_back(&first), "another snapshot reads what has changed");
+        assert!(keys.go_back(&second));
+        drop(first);
+        put(&mut keys, 4, 2, None);
+        keys.expire_due(UnixMillis(2500), 100);
+        assert!(!keys.go_back(&second), "a key has expired whose timer is gone");
+        let mut third = keys.snapshot(NOW);
+        assert_eq!(keys.restore(&second, NOW, &mut |_| {}), 2);
+        third = keys.snapshot(third.now());
+        keys.writer(DbIndex(0), NOW).flush(Free::Later);
+        assert!(!keys.go_back(&third), "the wheel was dropped with the keys");
+        drop((second, third));
+        put(&mut keys, 6, 1, None);
+        let plain = keys.snapshot(NOW);
+        keys.writer(DbIndex(0), NOW).flush(Free::Later);
+        assert!(keys.go_back(&plain));
+        assert_eq!(living(&keys), state(&plain));
     }
 
     proptest! {

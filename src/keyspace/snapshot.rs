@@ -2,10 +2,12 @@
 
 use super::packed::ValueView;
 use super::read::Reader;
+use super::timers::Mark;
 use super::value::{KeyEntry, KeyRef};
 use super::{DbIndex, Keyspace};
 use crate::base::time::UnixMillis;
 use crate::structures::cow_table::{CowTable, TableSnapshot};
+use crate::structures::epoch::Pin;
 
 /// All databases at one moment. Holds back memory of what is changed or removed later.
 #[derive(Debug)]
@@ -13,6 +15,8 @@ pub struct KeyspaceSnapshot {
     tables: Vec<TableSnapshot<KeyEntry>>,
     /// Keys with a deadline, per table.
     expiring: Vec<usize>,
+    /// Timers of keys and of members, per table; none if not all that had died was dropped then.
+    marks: Option<Vec<[Mark; 2]>>,
     now: UnixMillis,
 }
 
@@ -51,9 +55,19 @@ impl KeyspaceSnapshot {
     pub(super) fn new(
         tables: Vec<TableSnapshot<KeyEntry>>,
         expiring: Vec<usize>,
+        marks: Option<Vec<[Mark; 2]>>,
         now: UnixMillis,
     ) -> Self {
-        Self { tables, expiring, now }
+        Self { tables, expiring, marks, now }
+    }
+
+    pub(super) fn marks(&self) -> Option<&[[Mark; 2]]> {
+        self.marks.as_deref()
+    }
+
+    /// What keeps it alive; none if there was no database in use.
+    pub(super) fn pin(&self) -> Option<&Pin> {
+        self.tables.first().map(TableSnapshot::pin)
     }
 
     pub(super) fn table(&self, db: DbIndex) -> &CowTable<KeyEntry> {

@@ -29,9 +29,45 @@ pub(super) struct Timers {
     retired: Vec<TimingWheel>,
     keys: usize,
     deadline_sum: i128,
+    losses: u64,
+}
+
+/// What a moment can be gone back to by: see [`Timers::go_back`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Mark {
+    keys: usize,
+    deadline_sum: i128,
+    losses: u64,
 }
 
 impl Timers {
+    /// This moment.
+    pub(super) fn mark(&self) -> Mark {
+        Mark { keys: self.keys, deadline_sum: self.deadline_sum, losses: self.losses }
+    }
+
+    /// Whether the items of all keys that there were at a moment are still filed.
+    pub(super) fn has_kept(&self, mark: &Mark) -> bool {
+        mark.keys == 0 || mark.losses == self.losses
+    }
+
+    /// The keys are again those of that moment. What was filed since becomes a left-over.
+    pub(super) fn go_back(&mut self, mark: &Mark) {
+        (self.keys, self.deadline_sum) = (mark.keys, mark.deadline_sum);
+    }
+
+    /// Forgets all keys.
+    pub(super) fn clear(&mut self) {
+        let is_filed = self.wheel.is_some() || self.is_checking();
+        *self = Self { losses: self.losses + u64::from(is_filed), ..Self::default() };
+    }
+
+    /// Of two databases that were exchanged, neither has kept what it had.
+    pub(super) fn disturb(one: &mut Self, other: &mut Self) {
+        let losses = one.losses.max(other.losses) + 1;
+        (one.losses, other.losses) = (losses, losses);
+    }
+
     /// Number of keys with a deadline.
     pub(super) fn len(&self) -> usize {
         self.keys
@@ -100,7 +136,9 @@ impl Timers {
 
     /// The next item that is due.
     pub(super) fn pop_due(&mut self, now: i64, budget: &mut usize) -> Option<Due> {
-        self.wheel.as_mut()?.pop_due(now, budget)
+        let due = self.wheel.as_mut()?.pop_due(now, budget);
+        self.losses += u64::from(due.is_some());
+        due
     }
 
     /// Whether [`Timers::pop_unchecked`] has something.
@@ -113,6 +151,7 @@ impl Timers {
         loop {
             let wheel = self.retired.last_mut()?;
             if let Some(due) = wheel.pop_any() {
+                self.losses += 1;
                 return Some(due);
             }
             self.retired.pop();
@@ -138,6 +177,7 @@ impl Timers {
     /// Removes an item that was drawn just now, and names no key.
     pub(super) fn discard(&mut self, sample: Sample) {
         if let Some(wheel) = &mut self.wheel {
+            self.losses += 1;
             wheel.discard(sample);
         }
     }

@@ -22,7 +22,7 @@
 use std::collections::{LinkedList, VecDeque};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::base::hash::KeyHasher;
@@ -73,9 +73,16 @@ impl Grave {
 impl Drop for Grave {
     fn drop(&mut self) {
         for dead in self.0.drain(..) {
-            // SAFETY: made in `reap_into` only, from items no snapshot can reach.
+            // SAFETY: made in `reap_into` from items no snapshot can reach, and in `finish`, where
+            // what snapshots reach is exempt.
             unsafe { (dead.free)(dead.raw, dead.bytes) }
         }
+    }
+}
+
+impl fmt::Debug for Revival {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Revival").field("epoch", &self.epoch).finish_non_exhaustive()
     }
 }
 
@@ -97,6 +104,8 @@ enum Note {
 pub(super) struct Shared {
     newest: AtomicU64,
     outbox: Sender<Note>,
+    /// Whether tables came since the latest snapshot whose pages say that they are older.
+    is_ageless: AtomicBool,
     /// Whether it is the state of a nursery, see [`Epochs::nursery`].
     is_nursery: bool,
 }
@@ -108,17 +117,53 @@ impl Shared {
         self.is_nursery
     }
 
+    /// Takes note of a table whose pages say that they are older than they are.
+    pub(super) fn note_ageless(&self) {
+        self.is_ageless.store(true, Ordering::Relaxed);
+    }
+
     /// Whether no snapshot lives at all. For what is detached already this never turns false again.
     pub(super) fn is_unwatched(&self) -> bool {
         // Pairs with the store in `settle`: the last reads of snapshots come before it.
         self.newest.load(Ordering::Acquire) == 0
     }
 
-    /// Leaves `dead` to the engine's limbo. Without an engine it is never freed: snapshots may
-    /// outlive the engine, and nobody would know when they end.
+    /// Leaves a table to the engine's limbo: `dead.raw` is a [`Husk`], or begins with one. Without
+    /// an engine it is never freed: snapshots may outlive the engine, and nobody would know when
+    /// they end.
     pub(super) fn bequeath(&self, dead: Dead) {
         // A failed send is the case without an engine.
         let _ = self.outbox.send(Note::Dead(dead));
+    }
+}
+
+/// How what is left of a dropped table begins in limbo.
+#[repr(C)]
+pub(super) struct Husk {
+    /// Of the table, what was born in this epoch or before is somebody else's.
+    pub(super) kept: u64,
+}
+
+/// On the way back to a snapshot, see [`Epochs::revive`].
+pub struct Revival {
+    epoch: u64,
+    wrecks: Vec<Dead>,
+}
+
+impl Revival {
+    /// The epoch that the snapshot closed.
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Leaves a table; like [`Shared::bequeath`], but nothing that was born later is read any more.
+    pub(super) fn leave(&mut self, wreck: Dead) {
+        self.wrecks.push(wreck);
+    }
+
+    /// What is left of the tables that were gone back; dropping it frees that.
+    pub fn finish(self) -> Grave {
+        Grave(self.wrecks)
     }
 }
 
@@ -160,6 +205,8 @@ struct Chunk {
     died: u64,
     /// Of all items, with their places here.
     bytes: usize,
+    /// Whether they are what is left of dropped tables.
+    are_husks: bool,
     items: Vec<Dead>,
 }
 
@@ -221,7 +268,12 @@ impl Epochs {
     fn with(seed: u64, is_nursery: bool) -> Self {
         let (outbox, inbox) = channel();
         Self {
-            shared: Arc::new(Shared { newest: AtomicU64::new(0), outbox, is_nursery }),
+            shared: Arc::new(Shared {
+                newest: AtomicU64::new(0),
+                outbox,
+                is_ageless: AtomicBool::new(false),
+                is_nursery,
+            }),
             inbox,
             current: 2,
             touched: false,
@@ -258,6 +310,9 @@ impl Epochs {
     /// After 2^40 snapshots, and in a nursery.
     pub fn pin(&mut self) -> Pin {
         assert!(!self.shared.is_nursery, "a nursery has no snapshots");
+        // What was dropped before this moment died before it.
+        self.receive();
+        self.shared.is_ageless.store(false, Ordering::Relaxed);
         if self.touched {
             assert!(self.current < LAST, "2^40 snapshots were taken");
             self.current += 1;
@@ -317,6 +372,43 @@ impl Epochs {
         self.ripe
     }
 
+    /// Begins to make a snapshot the living data again, if that is possible, in time that doesn't
+    /// depend on what has changed: if no snapshot of a later epoch was taken, and no table came
+    /// that doesn't tell its age.
+    /// Then all that has died since is in limbo for this snapshot alone, and lives again; what was
+    /// born since is the engine's own, and read by nobody.
+    ///
+    /// All tables of the engine then have to go back ([`super::cow_table::CowTable::go_back`])
+    /// before anything else is done with them, and no table, nor what had one in it, that was
+    /// detached since the snapshot may still wait somewhere to be dropped.
+    pub fn revive(&mut self, pin: &Pin) -> Option<Revival> {
+        self.receive();
+        let epoch = pin.epoch();
+        let is_latest = Arc::ptr_eq(&pin.0.shared, &self.shared) && self.current == epoch + 1;
+        if !is_latest || self.shared.is_ageless.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut wrecks = Vec::new();
+        while self.limbo.back().is_some_and(|chunk| chunk.died > epoch) {
+            let Some(chunk) = self.limbo.pop_back() else { break };
+            self.held_bytes -= chunk.bytes;
+            if !chunk.are_husks {
+                continue;
+            }
+            for dead in chunk.items {
+                #[allow(clippy::cast_ptr_alignment, reason = "husks are allocated as such")]
+                let husk = dead.raw.cast::<Husk>();
+                // SAFETY: husks begin with this struct, and are ours until they are freed.
+                unsafe { (*husk).kept = epoch }
+                wrecks.push(dead);
+            }
+        }
+        // Nothing is left of the current epoch.
+        self.touched = false;
+        self.settle();
+        Some(Revival { epoch, wrecks })
+    }
+
     /// Bytes that are dead but held back by snapshots, or not yet reaped.
     pub fn held_bytes(&self) -> usize {
         self.held_bytes
@@ -357,21 +449,25 @@ impl Epochs {
             // SAFETY: no snapshot lives, so by the caller's word nothing refers to it.
             unsafe { (dead.free)(dead.raw, dead.bytes) }
         } else {
-            self.lay_out(dead);
+            self.lay_out(dead, false);
         }
     }
 
-    fn lay_out(&mut self, dead: Dead) {
+    fn lay_out(&mut self, dead: Dead, is_husk: bool) {
         let died = self.stamp();
         self.held_bytes += dead.weight();
         match self.limbo.back_mut() {
-            Some(chunk) if chunk.died == died && chunk.items.len() < CHUNK => {
+            Some(chunk)
+                if (chunk.died, chunk.are_husks) == (died, is_husk)
+                    && chunk.items.len() < CHUNK =>
+            {
                 chunk.bytes += dead.weight();
                 chunk.items.push(dead);
             }
             _ => {
                 let bytes = dead.weight();
-                self.limbo.push_back(Chunk { died, bytes, items: vec![dead] });
+                let (items, are_husks) = (vec![dead], is_husk);
+                self.limbo.push_back(Chunk { died, bytes, are_husks, items });
             }
         }
     }
@@ -389,7 +485,7 @@ impl Epochs {
                         }
                     }
                 }
-                Note::Dead(dead) => self.lay_out(dead),
+                Note::Dead(dead) => self.lay_out(dead, true),
             }
         }
         if changed {

@@ -11,6 +11,7 @@ use crate::command::spec::{
 use crate::engine::context::EngineCx;
 use crate::engine::registry::EngineRun::{self, Container, Engine as Run, Help};
 use crate::keyspace::DbIndex;
+use crate::keyspace::journal::Listening;
 use crate::keyspace::restore::Restored;
 use crate::keyspace::snapshot::KeyspaceSnapshot;
 use crate::protocol::error::ReplyError;
@@ -45,7 +46,7 @@ pub(in crate::engine) const COMMANDS: &[Command<EngineRun>] =
                 .doc(
                     "8.0.0",
                     "Makes all data what they were at a moment.",
-                    "O(N) where N is the number of keys in the pages that have changed since",
+                    "O(1); O(N) with N keys in changed pages if somebody is to be told of them",
                 ),
             Command::new("SAVE", exactly(3), Group::Server, Run(save))
                 .flags(ADMIN.and(NOSCRIPT).and(NO_ASYNC_LOADING))
@@ -57,7 +58,7 @@ const HELP: &[&str] = &[
     "SAVE <name>",
     "    Keep this moment of all data, in place of another one of this name.",
     "RESTORE <name>",
-    "    Make all data what they were at that moment; returns how many keys that concerned.",
+    "    Make all data what they were at that moment.",
     "LIST",
     "    Show the names, with the number of keys and the time in milliseconds.",
     "DEL <name>",
@@ -83,11 +84,18 @@ fn save(cx: &mut EngineCx<'_>) -> CmdResult {
 fn restore(cx: &mut EngineCx<'_>) -> CmdResult {
     let name = cx.args.bytes()?;
     let engine = &mut *cx.engine;
+    let snapshot = engine.named.0.get(name).ok_or(UNKNOWN)?;
+    let is_heard =
+        engine.propagation.is_on() || engine.keyspace.journal().listening() != Listening::Nothing;
+    if !is_heard && engine.keyspace.go_back(snapshot) {
+        cx.reply.ok();
+        return Ok(Flow::Replied);
+    }
     let (name, snapshot) = engine.named.0.remove_entry(name).ok_or(UNKNOWN)?;
     let (now, taken) = (engine.now.unix_ms(), snapshot.now());
     let is_told = engine.propagation.is_on();
     let mut told: Vec<(DbIndex, Option<Vec<u8>>)> = Vec::new();
-    let changed = engine.keyspace.restore(&snapshot, now, &mut |what| match what {
+    engine.keyspace.restore(&snapshot, now, &mut |what| match what {
         Restored::Key(db, key) if is_told => told.push((db, Some(key.to_vec()))),
         Restored::Emptied(db) if is_told => told.push((db, None)),
         _ => {}
@@ -101,7 +109,7 @@ fn restore(cx: &mut EngineCx<'_>) -> CmdResult {
     // The same data, but shared with those of now: what has changed counts from here, and what the
     // first one held back can go.
     engine.named.0.insert(name, engine.keyspace.snapshot(taken));
-    cx.reply.count(changed);
+    cx.reply.ok();
     Ok(Flow::Replied)
 }
 

@@ -15,6 +15,9 @@ impl<T: Thin> CowTable<T> {
     pub fn duplicate(&self, mut copy: impl FnMut(T::View<'_>) -> T) -> Self {
         let mut twin = Self::new(self.seed);
         twin.shared.clone_from(&self.shared);
+        if let Some(shared) = &twin.shared {
+            shared.note_ageless();
+        }
         if !self.top.is_none() {
             // SAFETY: the edge is this table's own.
             twin.top = unsafe { copy_tree(self.top, &mut copy) };

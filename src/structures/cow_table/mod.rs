@@ -38,10 +38,10 @@ mod tests;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 use std::sync::Arc;
 
-use super::epoch::{Dead, Epochs, Shared};
+use super::epoch::{Dead, Epochs, Husk, Shared};
 pub use changed::Differences;
 use edge::Edge;
 pub use relocate::{IsMisplaced, Relocated, address_of};
@@ -105,6 +105,16 @@ pub unsafe trait Thin: Send + Sized + 'static {
     /// # Safety
     /// - The entry was the original of a `share`.
     unsafe fn free_shell(self);
+
+    /// Frees the entry, and of nested tables what was born after the epoch `kept`.
+    ///
+    /// # Safety
+    /// - Nothing else refers to the entry, nor to what was born later and is inside.
+    unsafe fn demolish(self, kept: u64) {
+        // What has no table inside is nobody else's.
+        let _ = kept;
+        drop(self);
+    }
 
     /// Bytes of the entry and what it owns; may be an estimate. Counts what snapshots hold back.
     fn bytes(view: Self::View<'_>) -> usize;
@@ -239,12 +249,33 @@ impl<T: Thin> CowTable<T> {
     /// A second handle to the same pages, for [`Thin::share`].
     ///
     /// # Safety
-    /// - From now on this handle is only read, and never dropped (`free_shell` forgets it).
+    /// - From now on this handle is only read, and never dropped ([`CowTable::disown`] forgets it).
     #[must_use]
     pub unsafe fn alias(&self) -> Self {
-        // SAFETY: both handles are plain data; only one of them will change or free the pages, and
-        // give up the share of `shared`.
-        unsafe { ptr::read(self) }
+        let Self { top, len, seed, bytes, ref shared, marker } = *self;
+        Self { top, len, seed, bytes, shared: shared.clone(), marker }
+    }
+
+    /// Forgets a handle whose pages are another one's by now.
+    pub fn disown(mut self) {
+        self.top = Edge::NONE;
+    }
+
+    /// Frees what was born after the epoch `kept`.
+    ///
+    /// # Safety
+    /// - Nothing else refers to that.
+    pub unsafe fn demolish(mut self, kept: u64) {
+        let top = mem::replace(&mut self.top, Edge::NONE);
+        if !top.is_none() {
+            // SAFETY: by the caller's word.
+            unsafe { free_tree::<T>(top, kept) }
+        }
+    }
+
+    /// Whether snapshots live that may read it, so that dropping it leaves it to limbo at once.
+    pub fn is_watched(&self) -> bool {
+        self.shared.as_ref().is_some_and(|shared| !shared.is_unwatched())
     }
 
     /// Makes a table from a nursery one of this engine's. O(1).
@@ -257,7 +288,10 @@ impl<T: Thin> CowTable<T> {
     /// When it belongs to another engine.
     pub fn adopt(&mut self, epochs: &Epochs) {
         match &mut self.shared {
-            Some(shared) if shared.is_nursery() => *shared = Arc::clone(epochs.shared()),
+            Some(shared) if shared.is_nursery() => {
+                *shared = Arc::clone(epochs.shared());
+                epochs.shared().note_ageless();
+            }
             _ => self.check(epochs),
         }
     }
@@ -289,14 +323,26 @@ impl<T: Thin> Drop for CowTable<T> {
         }
         if shared.is_unwatched() {
             // SAFETY: no snapshot lives, and the table is gone.
-            unsafe { free_tree::<T>(top) };
+            unsafe { free_tree::<T>(top, 0) };
         } else {
             // SAFETY: entries of a living page.
             let bytes = self.bytes + self.len * unsafe { entry_bytes::<T>(top) };
-            let raw = Box::into_raw(Box::new(top)).cast();
-            shared.bequeath(Dead { raw, bytes, free: free_husk::<T> });
+            shared.bequeath(husk::<T>(top, 0, bytes));
         }
     }
+}
+
+/// What is left of a table.
+#[repr(C)]
+struct TableHusk {
+    head: Husk,
+    top: Edge,
+}
+
+/// What is left of a table of which the pages born after `kept`, so many bytes, are to be freed.
+fn husk<T: Thin>(top: Edge, kept: u64, bytes: usize) -> Dead {
+    let husk = TableHusk { head: Husk { kept }, top };
+    Dead { raw: Box::into_raw(Box::new(husk)).cast(), bytes, free: free_husk::<T> }
 }
 
 /// Average bytes of some entries.
@@ -322,31 +368,41 @@ unsafe fn entry_bytes<T: Thin>(mut edge: Edge) -> usize {
 /// Frees what a dropped table left to limbo.
 ///
 /// # Safety
-/// - `raw` is a boxed edge, and nothing refers to what is below it.
+/// - `raw` was made by `husk`, and nothing refers to what was born after the epoch it says.
 unsafe fn free_husk<T: Thin>(raw: *mut u8, _bytes: usize) {
-    // SAFETY: boxed by the table's drop.
-    unsafe { free_tree::<T>(*Box::from_raw(raw.cast::<Edge>())) }
+    // SAFETY: by the caller's word.
+    unsafe {
+        let TableHusk { head, top } = *Box::from_raw(raw.cast::<TableHusk>());
+        free_tree::<T>(top, head.kept);
+    }
 }
 
-/// Frees a page or node with all below it, entries included.
+/// Frees a page or node with all below it, entries included, save what was born in the epoch `kept`
+/// or before.
 ///
 /// # Safety
-/// - Nothing refers to it.
-unsafe fn free_tree<T: Thin>(edge: Edge) {
-    // SAFETY: everything below is living and belongs to the caller; each page is visited by its
-    // first alias only.
+/// - Nothing refers to what was born later; if `kept` is not 0, no other epoch than the one behind
+///   it has seen that.
+unsafe fn free_tree<T: Thin>(edge: Edge, kept: u64) {
+    if edge.meta.birth() <= kept {
+        return;
+    }
+    // SAFETY: everything below is living and belongs to the caller, or else is older; each page is
+    // visited by its first alias only. An entry is as old as its page unless it is marked.
     unsafe {
         if edge.meta.is_node() {
             let mut index = 0;
             while index < 1 << edge.meta.bits() {
                 let child = *edge.nth(index);
                 index += edge.aliases(child.meta);
-                free_tree::<T>(child);
+                free_tree::<T>(child, kept);
             }
         } else {
             for index in 0..page::words(edge) {
-                if let Some(entry) = (*page::word(edge, index)).entry() {
-                    drop(T::from_raw(entry));
+                let word = *page::word(edge, index);
+                let entry = word.entry().filter(|_| kept == 0 || word.is_own());
+                if let Some(entry) = entry {
+                    T::from_raw(entry).demolish(kept);
                 }
             }
         }
@@ -360,8 +416,8 @@ unsafe fn free_tree<T: Thin>(edge: Edge) {
 /// - `raw` is an entry that nothing refers to.
 unsafe fn free_entry<T: Thin>(raw: *mut u8, _bytes: usize) {
     if let Some(raw) = NonNull::new(raw) {
-        // SAFETY: by the caller's word.
-        drop(unsafe { T::from_raw(raw) });
+        // SAFETY: by the caller's word; what is inside died with it.
+        unsafe { T::from_raw(raw).demolish(0) }
     }
 }
 

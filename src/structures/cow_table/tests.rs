@@ -469,7 +469,11 @@ unsafe impl Thin for Nest {
         Self(Box::new(NestBody { key: view.key, table: unsafe { view.table.alias() } }))
     }
     unsafe fn free_shell(self) {
-        mem::forget({ self.0 }.table);
+        { self.0 }.table.disown();
+    }
+    unsafe fn demolish(self, kept: u64) {
+        // SAFETY: by the caller's word.
+        unsafe { { self.0 }.table.demolish(kept) }
     }
     fn bytes(view: &NestBody) -> usize {
         size_of::<NestBody>() + view.table.memory_bytes()

@@ -23,15 +23,19 @@
 #![allow(unsafe_code, reason = "a thin allocation of varying size")]
 #![allow(clippy::cast_ptr_alignment, reason = "fields lie at multiples of 8, as do allocations")]
 
+mod succession;
+
+pub use succession::Succession;
+
 use crate::base::blob::Blob;
 use crate::base::hash::KeyHasher;
-use crate::structures::cow_table::{CowTable, Thin};
+use crate::structures::cow_table::Thin;
 use crate::structures::lifespan::{Lifespan, Word, deadline_of};
 use crate::structures::size_class::size_class;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::fmt;
 use std::marker::PhantomData;
-use std::mem::{self, ManuallyDrop};
+use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -79,24 +83,6 @@ pub trait Nested: Sized {
     fn free_shell(self, how: &Succession);
     /// Bytes allocated, this struct included.
     fn memory_bytes(&self) -> usize;
-}
-
-/// Proof that an entry is being replaced by a copy of itself: only this file makes one, and sees to
-/// it that the original is only read from then on, and freed as a shell.
-#[derive(Debug)]
-pub struct Succession(());
-
-impl Succession {
-    /// Hands the pages of a table on to the successor.
-    pub fn table<T: Thin>(&self, table: &CowTable<T>) -> CowTable<T> {
-        // SAFETY: the original is only read from now on; `free_shell` forgets it.
-        unsafe { table.alias() }
-    }
-
-    /// Gives up the original of a table that was handed on.
-    pub fn forget<T: Thin>(&self, table: CowTable<T>) {
-        mem::forget(table);
-    }
 }
 
 /// The largest tag of a nested type.
@@ -460,11 +446,16 @@ unsafe impl<V: Nested + Send + Sync + 'static> Thin for Entry<V> {
         KeyHasher::new(seed).hash(view.key())
     }
     unsafe fn share(view: EntryRef<'_, V>) -> Self {
-        view.rebuilt(view.key(), view.lifespan(), |nested| nested.succeed(&Succession(())))
+        view.rebuilt(view.key(), view.lifespan(), |nested| nested.succeed(&Succession(None)))
     }
     unsafe fn free_shell(mut self) {
         if let Some(Detached::Nested(nested)) = self.detach() {
-            nested.free_shell(&Succession(()));
+            nested.free_shell(&Succession(None));
+        }
+    }
+    unsafe fn demolish(mut self, kept: u64) {
+        if let Some(Detached::Nested(nested)) = self.detach() {
+            nested.free_shell(&Succession(Some(kept)));
         }
     }
     fn bytes(view: EntryRef<'_, V>) -> usize {
