@@ -1,8 +1,8 @@
 //! Writing the log once for everybody who was served meanwhile.
 //!
 //! A write costs a system call and a sync far more, so those who are ready are served first and
-//! share both; their replies leave afterwards. Nobody waits for those who come later: only what is
-//! ready when the first one has been served is taken along.
+//! share both; their replies leave afterwards. A write waits for nobody who comes later; a sync
+//! does, for a part of the time that it will take.
 
 use std::rc::Rc;
 
@@ -14,28 +14,59 @@ use crate::engine::append::files::BaseReport;
 
 use super::host::SharedHost;
 
-/// Looks at the sockets before a sync, at most.
-const ROUNDS_MAX: usize = 16;
+/// A sync waits for others as long as they come at least this often. Microseconds; answering a
+/// request takes a client a tenth of that.
+const PAUSE_US: u64 = 50;
+
+/// It never waits for longer than this, nor for longer than half of what the last sync took.
+/// Microseconds.
+const PATIENCE_US_MAX: u64 = 1000;
 
 /// Writes, for ever.
 pub(super) async fn write(host: SharedHost) {
     let wanted = Rc::clone(&host.borrow().commit_wanted);
+    let (mut patience_us, mut released) = (0, 0);
     loop {
         wanted.notified().await;
-        // Whoever is ready by now, the sockets included, comes first. A sync takes so long that it
-        // waits until nobody turns up any more.
-        let syncs = host.borrow().engine.config.appendfsync == AppendFsync::Always;
-        for _ in 0..if syncs { ROUNDS_MAX } else { 1 } {
-            let served = host.borrow().engine.stats.reads;
-            yield_now().await;
-            if host.borrow().engine.stats.reads == served {
-                break;
-            }
+        // Whoever is ready by now, the sockets included, comes first.
+        yield_now().await;
+        if host.borrow().engine.config.appendfsync == AppendFsync::Always {
+            gather(&host, patience_us, released).await;
         }
         let mut host = host.borrow_mut();
         host.begin_turn();
-        host.commit();
+        let begun = host.engine.now.monotonic;
+        released = host.commit();
+        patience_us = (host.clock.now().monotonic.since(begun) / 2).min(PATIENCE_US_MAX);
         host.end_turn();
+    }
+}
+
+/// Lets others come along. A sync takes so long that those whom the last one has released should
+/// be there: otherwise half of the clients come back while the other half is being synced, and each
+/// sync serves one half. A client that is alone waits for nobody.
+async fn gather(host: &SharedHost, patience_us: u64, released: usize) {
+    let look = || {
+        let host = host.borrow();
+        (host.engine.stats.reads, host.clock.now().monotonic)
+    };
+    let (mut served, begun) = look();
+    let is_alone = released <= 1 && host.borrow().uncommitted_count() <= 1;
+    let pause_us = if is_alone { 0 } else { PAUSE_US };
+    let mut came = begun;
+    loop {
+        yield_now().await;
+        let (reads, now) = look();
+        if reads != served {
+            (served, came) = (reads, now);
+        } else if now.since(came) >= pause_us {
+            return;
+        }
+        if now.since(begun) >= patience_us {
+            return;
+        }
+        // Whoever sends may need this very processor.
+        std::thread::yield_now();
     }
 }
 

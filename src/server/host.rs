@@ -146,15 +146,23 @@ impl Host {
         }
     }
 
-    /// Writes the log, synced if the policy says so, and lets the outputs go that waited for it.
-    pub(super) fn commit(&mut self) {
+    /// Writes the log, synced if the policy says so, and lets the outputs go that waited for it;
+    /// says how many those were.
+    pub(super) fn commit(&mut self) -> usize {
         self.is_committing = false;
         self.engine.write_log();
-        for key in std::mem::take(&mut self.uncommitted) {
+        let waited = std::mem::take(&mut self.uncommitted);
+        for key in &waited {
             if let Some(Some(line)) = self.lines.get(key.0 as usize) {
                 line.raise(line::SEND);
             }
         }
+        waited.len()
+    }
+
+    /// How many outputs wait for the log.
+    pub(super) fn uncommitted_count(&self) -> usize {
+        self.uncommitted.len()
     }
 
     /// Connects a task to a client.
