@@ -9,15 +9,14 @@
 //! meanwhile from pages that were full when it came by.
 
 use crate::base::time::MonotonicMicros;
-use crate::keyspace::compaction::Place;
-use crate::structures::cow_table::Relocated;
+use crate::keyspace::compaction::{Compacted, Place};
 
 use super::Engine;
 use super::latency::Delay;
 use super::outside::AllocatorFigures;
 
-/// Keys between two looks at the clock.
-const KEYS_PER_LOOK: usize = 128;
+/// Allocations between two looks at the clock.
+const VISITS_PER_LOOK: usize = 128;
 /// Time between two questions to the allocator. Microseconds.
 const REST_US: u64 = 1_000_000;
 /// Time after which a visit that did not help may be repeated. Microseconds.
@@ -37,7 +36,7 @@ pub(super) struct Compaction {
     /// When the allocator was asked.
     looked: MonotonicMicros,
     /// Counters for INFO.
-    pub done: Relocated,
+    pub done: Compacted,
     /// Keys that were visited and moved, and those that stayed.
     pub nanos: u64,
     /// Nanoseconds of the visit that is under way.
@@ -52,7 +51,7 @@ impl Compaction {
 
     /// Forgets the counters.
     pub(super) fn reset(&mut self) {
-        (self.done, self.nanos, self.nanos_now) = (Relocated::default(), 0, 0);
+        (self.done, self.nanos, self.nanos_now) = (Compacted::default(), 0, 0);
     }
 }
 
@@ -74,26 +73,27 @@ impl Engine {
             return REST_US;
         }
         let (started, slice) = (self.outside.ticks(), u64::from(self.slice_us()) * 1000);
-        let (mut place, mut done) = (self.compaction.place, self.compaction.done);
+        let (mut place, mut done) = (self.compaction.place.take(), self.compaction.done);
         let Self { outside, keyspace, nanos_per_tick, .. } = self;
         let passed = |ticks: u64| {
             let nanos = u128::from(ticks.saturating_sub(started)) * u128::from(*nanos_per_tick);
             u64::try_from(nanos >> 32).unwrap_or(u64::MAX)
         };
         outside.compact(&mut |world, is_misplaced| {
-            while let Some(at) = place
-                && passed(world.ticks()) < slice
+            while passed(world.ticks()) < slice
+                && let Some(at) = place.take()
             {
-                place = keyspace.compact(at, KEYS_PER_LOOK, is_misplaced, &mut done);
+                place = keyspace.compact(at, VISITS_PER_LOOK, is_misplaced, &mut done);
             }
         });
         let nanos = self.nanos_between(started, self.outside.ticks());
         self.note_delay(Delay::Compaction, nanos);
         let state = &mut self.compaction;
+        let goes_on = place.is_some();
         (state.place, state.done) = (place, done);
         state.nanos += nanos;
         state.nanos_now += nanos;
-        if place.is_none() {
+        if !goes_on {
             self.end_compacting();
             return REST_US;
         }

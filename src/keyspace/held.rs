@@ -9,6 +9,7 @@ use crate::structures::entry::Succession;
 use crate::structures::epoch::Epochs;
 use crate::structures::lifespan::Lifespan;
 use crate::structures::listpack::ListPack;
+use crate::structures::relocation::Mover;
 use crate::types::hash::Hash;
 use crate::types::list::List;
 use crate::types::set::{Packed, Set};
@@ -39,6 +40,9 @@ impl Collection for List {
     }
     fn of_items(pack: ListPack) -> Option<Self> {
         Some(Self::of_small(pack))
+    }
+    fn relocate(&mut self, _: &Epochs, mover: &mut Mover<'_>) {
+        Self::relocate(self, mover);
     }
     fn free_effort(&self) -> usize {
         Self::free_effort(self)
@@ -77,6 +81,9 @@ impl Collection for Set {
     }
     fn of_items(pack: ListPack) -> Option<Self> {
         Some(Self::of_pack(pack))
+    }
+    fn relocate(&mut self, epochs: &Epochs, mover: &mut Mover<'_>) {
+        Self::relocate(self, epochs, mover);
     }
     fn free_effort(&self) -> usize {
         Self::free_effort(self)
@@ -117,6 +124,9 @@ impl Collection for SortedSet {
     fn of_items(pack: ListPack) -> Option<Self> {
         Some(Self::from_pack(pack))
     }
+    fn relocate(&mut self, _: &Epochs, mover: &mut Mover<'_>) {
+        Self::relocate(self, mover);
+    }
     fn free_effort(&self) -> usize {
         Self::free_effort(self)
     }
@@ -145,6 +155,9 @@ impl Collection for Stream {
     }
     fn memory_bytes(&self, samples: usize) -> usize {
         Self::memory_bytes(self, samples)
+    }
+    fn relocate(&mut self, _: &Epochs, mover: &mut Mover<'_>) {
+        Self::relocate(self, mover);
     }
     fn free_effort(&self) -> usize {
         Self::free_effort(self)
@@ -180,6 +193,9 @@ impl Collection for Hash {
     }
     fn of_items(pack: ListPack) -> Option<Self> {
         Some(Self::of_pairs(pack))
+    }
+    fn relocate(&mut self, epochs: &Epochs, mover: &mut Mover<'_>) {
+        Self::relocate(self, epochs, mover);
     }
     fn free_effort(&self) -> usize {
         Self::free_effort(self)

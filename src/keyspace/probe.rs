@@ -2,6 +2,8 @@
 
 use super::value::{Collection, Kind};
 use crate::structures::entry::Succession;
+use crate::structures::epoch::Epochs;
+use crate::structures::relocation::{Mover, address_of};
 
 /// Words, in the order in which they came.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,6 +26,11 @@ impl Collection for Probe {
     }
     fn memory_bytes(&self, _samples: usize) -> usize {
         self.0.iter().map(Vec::capacity).sum()
+    }
+    fn relocate(&mut self, _: &Epochs, mover: &mut Mover<'_>) {
+        for word in &mut self.0 {
+            mover.plain(word, address_of(&**word));
+        }
     }
     fn free_effort(&self) -> usize {
         self.0.len()

@@ -10,6 +10,7 @@ use crate::structures::entry::{
 use crate::structures::epoch::Epochs;
 use crate::structures::intset::IntSet;
 use crate::structures::listpack::ListPack;
+use crate::structures::relocation::Mover;
 use crate::structures::size_class::size_class;
 use crate::types::hash::Hash;
 use crate::types::list::List;
@@ -89,6 +90,8 @@ pub trait Collection: Default + Send + Sync {
     fn memory_bytes(&self, samples: usize) -> usize;
     /// Steps that freeing it takes, about: beyond a bound a worker does it.
     fn free_effort(&self) -> usize;
+    /// Moves what lies badly in the allocator's pages; see [`Mover`].
+    fn relocate(&mut self, epochs: &Epochs, mover: &mut Mover<'_>);
     /// What it consists of, if that may stand beside its key.
     fn small(&self) -> Option<Small<'_>> {
         None
@@ -179,6 +182,12 @@ macro_rules! collections {
             pub(super) fn free_effort(&self) -> usize {
                 match *self {
                     $($(#[$attr])* Self::$name(ref value) => value.free_effort(),)*
+                }
+            }
+            /// Moves what lies badly in the allocator's pages; see [`Mover`].
+            pub(super) fn relocate(&mut self, epochs: &Epochs, mover: &mut Mover<'_>) {
+                match self {
+                    $($(#[$attr])* Self::$name(value) => Collection::relocate(value, epochs, mover),)*
                 }
             }
             /// Its members, if they may have deadlines of their own.

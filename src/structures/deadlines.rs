@@ -7,6 +7,7 @@
 //! 1. Moments are in ascending order, by time and then by hash, and no leaf is empty.
 
 use super::cow_tree::{CowTree, End, Leaf, estimate_bytes, insert_within};
+use super::relocation::{Mover, address_of};
 
 /// Moments of a leaf: 2 KiB.
 const LEAF_MAX: usize = 128;
@@ -47,6 +48,9 @@ impl Leaf for Moments {
     fn absorb(&mut self, right: &Self) {
         self.0.reserve_exact(right.0.len());
         self.0.extend_from_slice(&right.0);
+    }
+    fn address(&self) -> usize {
+        address_of(&*self.0)
     }
 }
 
@@ -98,6 +102,11 @@ impl Deadlines {
             |leaf, _| leaf.0.binary_search(&moment).map(|at| leaf.0.remove(at)).is_ok(),
         );
         removed.unwrap_or(false)
+    }
+
+    /// Moves what lies badly; see [`Mover`].
+    pub fn relocate(&mut self, mover: &mut Mover<'_>) {
+        mover.tree(&mut self.tree);
     }
 
     /// Bytes allocated, about.

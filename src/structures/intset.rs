@@ -11,6 +11,7 @@
 //!    of a set that never had an item, nothing.
 
 use super::Corrupt;
+use super::relocation::address_of;
 use super::size_class::size_class;
 use std::fmt;
 use std::mem;
@@ -72,6 +73,13 @@ impl Width {
 #[derive(Default)]
 pub struct IntSet {
     bytes: Box<[u8]>,
+}
+
+impl IntSet {
+    /// Where it lies, for [`super::relocation`].
+    pub fn address(&self) -> usize {
+        address_of(&*self.bytes)
+    }
 }
 
 impl Clone for IntSet {

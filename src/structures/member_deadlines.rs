@@ -10,6 +10,7 @@
 use super::cow_tree::{CowTree, End, Leaf, estimate_bytes, insert_within};
 use super::deadlines::{Deadlines, Moment};
 use super::lifespan::{Lifespan, Word};
+use super::relocation::{Mover, address_of};
 use super::size_class::size_class;
 use crate::base::hash::KeyHasher;
 
@@ -67,6 +68,9 @@ impl Leaf for Names {
     fn absorb(&mut self, right: &Self) {
         self.0.reserve_exact(right.0.len());
         self.0.extend_from_slice(&right.0);
+    }
+    fn address(&self) -> usize {
+        address_of(&*self.0)
     }
 }
 
@@ -148,6 +152,12 @@ impl MemberDeadlines {
     /// What the keyspace has filed for the collection.
     pub fn schedule(&self) -> Lifespan {
         Lifespan::unpack(self.schedule)
+    }
+
+    /// Moves what lies badly; see [`Mover`].
+    pub fn relocate(&mut self, mover: &mut Mover<'_>) {
+        self.order.relocate(mover);
+        mover.tree(&mut self.names);
     }
 
     /// Bytes allocated, about.

@@ -16,6 +16,7 @@ pub mod lifespan;
 pub mod listpack;
 pub mod member;
 pub mod member_deadlines;
+pub mod relocation;
 pub mod size_class;
 pub mod timing_wheel;
 

@@ -85,10 +85,10 @@ pub(super) fn stats(engine: &mut Engine, text: &mut Text) {
     text.line("migrate_cached_sockets", 0);
     text.line("slave_expires_tracked_keys", 0);
     let (compaction, done) = (&engine.compaction, engine.compaction.done);
-    text.line("active_defrag_hits", done.moved);
-    text.line("active_defrag_misses", done.stayed);
-    text.line("active_defrag_key_hits", done.moved);
-    text.line("active_defrag_key_misses", done.stayed);
+    text.line("active_defrag_hits", done.all().moved);
+    text.line("active_defrag_misses", done.all().stayed);
+    text.line("active_defrag_key_hits", done.keys.moved);
+    text.line("active_defrag_key_misses", done.keys.stayed);
     text.line("total_active_defrag_time", compaction.nanos / 1_000_000);
     text.line("current_active_defrag_time", compaction.nanos_now / 1_000_000);
     text.line("tracking_total_keys", engine.tracking.key_count());

@@ -44,7 +44,7 @@ use std::sync::Arc;
 use super::epoch::{Dead, Epochs, Husk, Shared};
 pub use changed::Differences;
 use edge::Edge;
-pub use relocate::{IsMisplaced, Relocated, address_of};
+pub use relocate::Renew;
 pub use scan::Iter;
 pub use slot::{Occupied, Slot, Vacant};
 pub use snapshot::TableSnapshot;

@@ -3,27 +3,14 @@
 //! Where many entries have gone, those that stay hold pages of the allocator that are mostly empty.
 //! They are moved one table page at a time; whoever knows the allocator says which are worth it.
 
-use std::ptr::NonNull;
-
 use super::edge::Edge;
 use super::page;
 use super::{CowTable, Thin};
 use crate::structures::epoch::Epochs;
-
-/// What was done with one page of the table.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Relocated {
-    /// Allocations that were moved.
-    pub moved: usize,
-    /// Those that stayed.
-    pub stayed: usize,
-}
-
-/// Tells of an address whether what lies there had better lie elsewhere.
-pub type IsMisplaced<'a> = &'a mut dyn FnMut(usize) -> bool;
+use crate::structures::relocation::{IsMisplaced, Relocated};
 
 /// Moves what an entry refers to; whether something was moved.
-pub(super) type Renew<'a, T> = &'a mut dyn FnMut(&mut T, IsMisplaced<'_>) -> bool;
+pub type Renew<'a, T> = &'a mut dyn FnMut(&mut T, IsMisplaced<'_>) -> bool;
 
 impl<T: Thin> CowTable<T> {
     /// Moves what `is_misplaced` says of the table's page at `cursor`: its entries, and itself.
@@ -46,10 +33,6 @@ impl<T: Thin> CowTable<T> {
         if edge.is_none() || epochs.newest_living() != 0 {
             return 0;
         }
-        let mut count = |is_moved: bool| {
-            done.moved += usize::from(is_moved);
-            done.stayed += usize::from(!is_moved);
-        };
         // SAFETY: the edge is this table's own and leads to a living page, and no snapshot lives,
         // so page and entries belong to the engine alone.
         unsafe {
@@ -64,7 +47,7 @@ impl<T: Thin> CowTable<T> {
                 } else {
                     T::from_raw(old)
                 };
-                count(renew(&mut entry, is_misplaced) || is_moved);
+                done.count(renew(&mut entry, is_misplaced) || is_moved);
                 let new = entry.into_raw();
                 if new != old {
                     let (is_own, written) = ((*word).is_own(), (*word).with_entry(new));
@@ -73,7 +56,7 @@ impl<T: Thin> CowTable<T> {
             }
             if is_misplaced(edge.at.addr()) {
                 self.move_page(cursor, edge);
-                count(true);
+                done.count(true);
             }
         }
         page::floor(edge.meta, cursor, edge.meta.size())
@@ -90,9 +73,4 @@ impl<T: Thin> CowTable<T> {
             self.replace_page(hash, moved);
         }
     }
-}
-
-/// The address of what a reference points to, for `is_misplaced`.
-pub fn address_of<T: ?Sized>(at: &T) -> usize {
-    NonNull::from(at).cast::<u8>().addr().get()
 }

@@ -25,6 +25,7 @@
 
 mod build;
 mod node;
+mod relocate;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -63,6 +64,13 @@ pub trait Leaf: Clone {
     fn fits_with(&self, right: &Self, limits: Self::Limits) -> bool;
     /// Adds the elements of `right` behind its own.
     fn absorb(&mut self, right: &Self);
+    /// The address of its elements.
+    fn address(&self) -> usize;
+    /// The same elements in another place, for [`CowTree::relocate`].
+    #[must_use]
+    fn moved(&self) -> Self {
+        self.clone()
+    }
 }
 
 /// One of the two ends.

@@ -1,6 +1,7 @@
 //! Nodes: what an inner one keeps of its children, in three arrays that are searched one by one.
 
 use super::{FANOUT, Leaf};
+use crate::structures::relocation::address_of;
 use triomphe::Arc;
 
 /// An inner node with less children tries to join a sibling.
@@ -148,6 +149,12 @@ impl<L: Leaf> Inner<L> {
 
     pub(super) fn nodes(&self) -> &[Node<L>] {
         &self.nodes
+    }
+
+    /// Of all that it allocates, its own struct first.
+    pub(super) fn addresses(&self) -> [usize; 4] {
+        let (weights, keys) = (address_of(&*self.weights), address_of(&*self.keys));
+        [address_of(self), weights, keys, address_of(&*self.nodes)]
     }
 
     /// Where among the children a position is, and the position within that child. The end belongs

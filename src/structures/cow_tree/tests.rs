@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use super::*;
+use crate::structures::relocation::{Relocated, address_of};
 use proptest::prelude::*;
 
 /// A few words in order; how many is the limit.
@@ -29,6 +30,9 @@ impl Leaf for Words {
     }
     fn absorb(&mut self, right: &Self) {
         self.0.extend(&right.0);
+    }
+    fn address(&self) -> usize {
+        address_of(&*self.0)
     }
 }
 
@@ -293,4 +297,39 @@ fn sequential_growth_fills_nodes() {
         }
         assert_eq!(tree.height, 2);
     }
+}
+
+#[test]
+fn leaves_are_moved_unless_a_clone_shares_them() {
+    let mut tree = Tree::default();
+    for word in 0..10_000 {
+        tree.push(Words(vec![word; 4]), End::Back);
+    }
+    let addresses =
+        |tree: &Tree| -> Vec<usize> { tree.leaves(0, End::Back).0.map(Leaf::address).collect() };
+    let move_all = |tree: &mut Tree, is_misplaced: &mut dyn FnMut(usize) -> bool| {
+        let (mut done, mut at) = (Relocated::default(), 0);
+        loop {
+            let before = done.visited();
+            at = tree.relocate(at, is_misplaced, &mut done);
+            assert!(done.visited() - before <= FANOUT + 1, "a step is bounded");
+            if at == 0 {
+                return done;
+            }
+        }
+    };
+    let (words_before, places) = (words(&tree), addresses(&tree));
+    let clone = tree.clone();
+    assert_eq!(move_all(&mut tree, &mut |_| true), Relocated::default(), "a clone reads them");
+    drop(clone);
+    let stayed = move_all(&mut tree, &mut |_| false);
+    assert!(stayed.moved == 0 && stayed.stayed >= 10_000);
+    assert_eq!(addresses(&tree), places);
+    let half = places.iter().copied().step_by(2).collect::<std::collections::HashSet<_>>();
+    let done = move_all(&mut tree, &mut |place| half.contains(&place));
+    assert_eq!(done.moved, 5000, "{done:?}");
+    let moved = addresses(&tree);
+    let left = moved.iter().zip(&places).filter(|(new, old)| new == old).count();
+    assert_eq!(left, 5000);
+    assert_eq!(words(&tree), words_before);
 }

@@ -785,5 +785,6 @@ fn allocate(shape: Shape, clock: u32) -> NonNull<Head> {
     head
 }
 
+mod relocate;
 #[cfg(test)]
 mod tests;

@@ -22,6 +22,7 @@ pub use item::{Digits, Item};
 pub use iter::{Iter, Pairs};
 
 use super::Corrupt;
+use super::relocation::address_of;
 use super::size_class::size_class;
 use std::fmt;
 
@@ -104,6 +105,11 @@ impl ListPack {
     /// Length of the whole in bytes.
     pub fn byte_len(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// Where it lies, for [`super::relocation`].
+    pub fn address(&self) -> usize {
+        address_of(&*self.bytes)
     }
 
     /// Bytes allocated.

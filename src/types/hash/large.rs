@@ -10,6 +10,7 @@ use crate::structures::deadlines::{Deadlines, Moment};
 use crate::structures::entry::Succession;
 use crate::structures::epoch::Epochs;
 use crate::structures::lifespan::{Lifespan, Word};
+use crate::structures::relocation::Mover;
 
 /// What a field beyond the samples is taken to need when there are none. Bytes.
 const FIELD_BYTES: usize = 48;
@@ -31,6 +32,11 @@ impl Large {
             deadlines: Deadlines::default(),
             schedule: Lifespan::default().pack(),
         }
+    }
+
+    pub(super) fn relocate(&mut self, epochs: &Epochs, mover: &mut Mover<'_>) {
+        mover.table(&mut self.table, epochs, &mut FieldEntry::renew_blob);
+        self.deadlines.relocate(mover);
     }
 
     /// See [`super::Hash::adopt`].

@@ -28,6 +28,7 @@ use crate::structures::entry::Succession;
 use crate::structures::epoch::Epochs;
 use crate::structures::lifespan::{Lifespan, Word};
 use crate::structures::listpack::{Digits, ListPack};
+use crate::structures::relocation::Mover;
 use large::Large;
 use packed::{PAIR, Timed};
 
@@ -224,6 +225,15 @@ impl Hash {
 
 /// Changing. O(1) each, and a move within the pack while small.
 impl Hash {
+    /// Moves what lies badly; see [`Mover`].
+    pub fn relocate(&mut self, epochs: &Epochs, mover: &mut Mover<'_>) {
+        match &mut self.0 {
+            Form::Pairs(pack) => mover.pack(pack),
+            Form::Timed(timed) => mover.pack(&mut timed.pack),
+            Form::Table(large) => large.relocate(epochs, mover),
+        }
+    }
+
     /// Sets a field; whether it is new.
     pub fn set(
         &mut self,

@@ -6,6 +6,7 @@ use super::{PackLimit, place};
 use crate::base::blob::Blob;
 use crate::structures::cow_tree::{CowTree, End};
 use crate::structures::listpack::{Item, ListPack};
+use crate::structures::relocation::Mover;
 use std::borrow::Cow;
 
 /// What a leaf takes beside its elements: its counted struct, and its place in the parent.
@@ -97,6 +98,12 @@ impl Large {
         // All were seen, or the others are taken to be like these.
         let all = if count == samples { self.middle.leaves_estimated() } else { count };
         ends + bytes / count.max(1) * all
+    }
+
+    pub(super) fn relocate(&mut self, mover: &mut Mover<'_>) {
+        mover.tree(&mut self.middle);
+        mover.pack(&mut self.head);
+        mover.pack(&mut self.tail);
     }
 
     pub(super) fn free_effort(&self) -> usize {

@@ -4,6 +4,7 @@ use super::{PackLimit, place};
 use crate::base::blob::Blob;
 use crate::structures::cow_tree;
 use crate::structures::listpack::{Item, ListPack};
+use crate::structures::relocation::address_of;
 use std::borrow::Cow;
 
 /// Elements that are kept together.
@@ -153,6 +154,21 @@ impl cow_tree::Leaf for Leaf {
     fn absorb(&mut self, right: &Self) {
         if let (Self::Pack(own), Self::Pack(right)) = (self, right) {
             own.append(right);
+        }
+    }
+
+    fn address(&self) -> usize {
+        match self {
+            Self::Pack(pack) => pack.address(),
+            Self::Plain(blob) => address_of(&**blob),
+        }
+    }
+
+    fn moved(&self) -> Self {
+        match self {
+            // What a reply holds too would only be there twice.
+            Self::Plain(blob) if blob.holders() == 1 => Self::Plain(Blob::new(blob.to_vec())),
+            _ => self.clone(),
         }
     }
 }

@@ -23,6 +23,7 @@ pub use leaf::Segment;
 
 use crate::structures::cow_tree::End;
 use crate::structures::listpack::{At, Item, ListPack};
+use crate::structures::relocation::Mover;
 use large::Large;
 
 /// What is set aside for the head of an element not yet packed.
@@ -180,6 +181,14 @@ impl List {
 
 /// Changing. What isn't said otherwise is O(log n), and a move within one pack.
 impl List {
+    /// Moves what lies badly; see [`Mover`].
+    pub fn relocate(&mut self, mover: &mut Mover<'_>) {
+        match &mut self.0 {
+            Form::Small(pack) => mover.pack(pack),
+            Form::Large(large) => large.relocate(mover),
+        }
+    }
+
     /// A small list of these elements.
     pub fn of_small(pack: ListPack) -> Self {
         Self(Form::Small(pack))

@@ -6,6 +6,7 @@ use crate::structures::entry::Succession;
 use crate::structures::epoch::Epochs;
 use crate::structures::listpack::Item;
 use crate::structures::member::{Member, MemberRef};
+use crate::structures::relocation::Mover;
 use crate::structures::size_class::size_class;
 
 /// A sample of more than a third of all is drawn from a list of them.
@@ -24,6 +25,10 @@ impl Large {
     pub(super) fn new(epochs: &Epochs) -> Self {
         let table = CowTable::new(epochs.seed());
         Self { table, hasher: epochs.hasher(), member_bytes: 0 }
+    }
+
+    pub(super) fn relocate(&mut self, epochs: &Epochs, mover: &mut Mover<'_>) {
+        mover.table(&mut self.table, epochs, &mut |_, _| false);
     }
 
     pub(super) fn len(&self) -> usize {

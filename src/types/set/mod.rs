@@ -27,6 +27,7 @@ use crate::structures::epoch::Epochs;
 use crate::structures::intset::IntSet;
 use crate::structures::listpack::{Digits, Item, ListPack};
 use crate::structures::member_deadlines::MemberDeadlines;
+use crate::structures::relocation::Mover;
 use crate::types::timed::{Companioned, Timed};
 use large::Large;
 use std::mem;
@@ -239,6 +240,19 @@ pub enum Packed<'a> {
 
 /// Changing. What isn't said otherwise is O(1) in a table and O(n) in the other forms.
 impl Set {
+    /// Moves what lies badly; see [`Mover`].
+    pub fn relocate(&mut self, epochs: &Epochs, mover: &mut Mover<'_>) {
+        match &mut self.0 {
+            Form::Ints(ints) => mover.plain(ints, ints.address()),
+            Form::Pack(pack) => mover.pack(pack),
+            Form::Table(large) => large.relocate(epochs, mover),
+            Form::Timed(timed) => {
+                timed.all.relocate(epochs, mover);
+                timed.deadlines.relocate(mover);
+            }
+        }
+    }
+
     /// A set read from a file. It stays an intset whatever the bounds, until the next change.
     pub fn of_ints(ints: IntSet) -> Self {
         Self(Form::Ints(ints))

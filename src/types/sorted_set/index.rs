@@ -15,6 +15,7 @@
 
 use super::run::{self, Element, Run};
 use crate::structures::cow_tree::{self, CowTree, End};
+use crate::structures::relocation::{Mover, address_of};
 use crate::structures::size_class::size_class;
 
 /// Most elements of one score that a scan tries one after the other.
@@ -181,6 +182,12 @@ impl Index {
             .map(|(leaf, index)| leaf.member(index))
     }
 
+    /// Moves what lies badly; see [`Mover`].
+    pub(super) fn relocate(&mut self, mover: &mut Mover<'_>) {
+        mover.tree(&mut self.pairs);
+        mover.tree(&mut self.names);
+    }
+
     /// Bytes allocated, about.
     pub(super) fn memory_bytes(&self, samples: usize) -> usize {
         let pairs = super::large::tree_bytes(&self.pairs, samples, |leaf| {
@@ -263,5 +270,9 @@ impl cow_tree::Leaf for Pairs {
     fn absorb(&mut self, right: &Self) {
         self.0.reserve_exact(right.0.len());
         self.0.extend_from_slice(&right.0);
+    }
+
+    fn address(&self) -> usize {
+        address_of(&*self.0)
     }
 }

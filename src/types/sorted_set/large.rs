@@ -9,6 +9,7 @@ use super::{Cut, Scored};
 use crate::base::hash::KeyHasher;
 use crate::structures::cow_tree::{CowTree, End, Leaf};
 use crate::structures::listpack::Item;
+use crate::structures::relocation::Mover;
 use std::cell::Cell;
 use std::ops::Range;
 
@@ -365,6 +366,11 @@ impl Large {
     pub(super) fn memory_bytes(&self, samples: usize) -> usize {
         let tree = tree_bytes(&self.tree, samples, Run::heap_bytes);
         size_of::<Self>() + tree + self.index.memory_bytes(samples)
+    }
+
+    pub(super) fn relocate(&mut self, mover: &mut Mover<'_>) {
+        mover.tree(&mut self.tree);
+        self.index.relocate(mover);
     }
 
     pub(super) fn free_effort(&self) -> usize {

@@ -35,6 +35,7 @@ use crate::structures::cow_tree::End;
 use crate::structures::epoch::Epochs;
 use crate::structures::listpack::{Digits, Item, ListPack};
 use crate::structures::member_deadlines::MemberDeadlines;
+use crate::structures::relocation::Mover;
 use crate::types::timed::{Companioned, Timed};
 use large::Large;
 use std::mem;
@@ -248,6 +249,18 @@ impl SortedSet {
 
 /// Changing.
 impl SortedSet {
+    /// Moves what lies badly; see [`Mover`].
+    pub fn relocate(&mut self, mover: &mut Mover<'_>) {
+        match &mut self.0 {
+            Form::Small(pack) => mover.pack(pack),
+            Form::Large(large) => large.relocate(mover),
+            Form::Timed(timed) => {
+                timed.all.relocate(mover);
+                timed.deadlines.relocate(mover);
+            }
+        }
+    }
+
     /// Takes over a listpack of members and scores by turns, in order; from a file.
     pub fn from_pack(pack: ListPack) -> Self {
         Self(Form::Small(pack))

@@ -17,6 +17,7 @@
 
 use super::Cut;
 use crate::structures::cow_tree;
+use crate::structures::relocation::address_of;
 use crate::structures::size_class::size_class;
 use std::ops::Range;
 use std::sync::Arc;
@@ -452,5 +453,9 @@ impl cow_tree::Leaf for Run {
             bytes.extend_from_slice(&part.bytes[ROW * part.count..]);
         }
         *self = Self { count, bytes };
+    }
+
+    fn address(&self) -> usize {
+        address_of(&*self.bytes)
     }
 }

@@ -16,6 +16,7 @@ use super::id::Id;
 use super::node::{Entries, Entry, Fields, Node, NodeLimits};
 use crate::structures::Corrupt;
 use crate::structures::cow_tree::{CowTree, End, Leaves};
+use crate::structures::relocation::Mover;
 
 /// A closed node's counted struct, and its place in the parent.
 const NODE_OVERHEAD: usize = 112;
@@ -157,6 +158,11 @@ impl Log {
     /// All entries in order.
     pub fn iter(&self) -> Range<'_> {
         self.range(Id::MIN, Id::MAX, End::Back)
+    }
+
+    /// Moves what lies badly; see [`Mover`].
+    pub fn relocate(&mut self, mover: &mut Mover<'_>) {
+        mover.tree(&mut self.tree);
     }
 
     /// Bytes allocated, estimated from `samples` nodes, 0 being all.

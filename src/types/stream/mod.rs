@@ -18,6 +18,7 @@ pub mod progress;
 #[cfg(test)]
 mod tests;
 
+use crate::structures::relocation::Mover;
 use group::{Group, Name};
 use id::Id;
 use idempotence::Idempotence;
@@ -89,6 +90,11 @@ impl Stream {
 
 /// Changing.
 impl Stream {
+    /// Moves what lies badly; see [`Mover`]. What belongs to groups stays.
+    pub fn relocate(&mut self, mover: &mut Mover<'_>) {
+        self.0.log.relocate(mover);
+    }
+
     /// From now on it stays, with or without entries.
     pub fn establish(&mut self) {
         self.0.is_established = true;

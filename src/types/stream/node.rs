@@ -356,6 +356,10 @@ impl cow_tree::Leaf for Node {
             self.push_items(entry.id, entry.count, pairs.iter().copied(), false);
         }
     }
+
+    fn address(&self) -> usize {
+        self.pack.address()
+    }
 }
 
 /// Entries that aren't deleted, from both ends.

@@ -4,6 +4,7 @@
 //! halves.
 
 use crate::structures::cow_tree::{self, CowTree, End};
+use crate::structures::relocation::address_of;
 use std::borrow::Borrow;
 use std::fmt;
 
@@ -65,6 +66,10 @@ impl<K: Ord + Clone, V: Clone> cow_tree::Leaf for Run<K, V> {
 
     fn absorb(&mut self, right: &Self) {
         self.0.extend(right.0.iter().cloned());
+    }
+
+    fn address(&self) -> usize {
+        address_of(&*self.0)
     }
 }
 
