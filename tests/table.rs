@@ -49,6 +49,15 @@ impl Outside for Nowhere {
     fn allocator(&self) -> AllocatorFigures {
         AllocatorFigures::default()
     }
+    fn allocator_control(&mut self, _: &str, _: Option<i64>) -> Result<i64, String> {
+        Err(String::new())
+    }
+    fn allocator_text(&self, _: &str) -> Result<String, String> {
+        Err(String::new())
+    }
+    fn allocator_call(&mut self, _: &str) -> Result<(), String> {
+        Err(String::new())
+    }
     fn allocator_report(&self) -> String {
         String::new()
     }

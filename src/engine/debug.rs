@@ -48,6 +48,10 @@ const HELP: &[&str] = &[
     "    Drop all data and load the append-only file.",
     "LOG <text>",
     "    Write a line to the log.",
+    "MALLCTL <name> [value]",
+    "    Read a control of the allocator that is a number, and set it.",
+    "MALLCTL-STR <name> [VOID]",
+    "    Read a control that is a text, or call one that takes nothing.",
     "OBJECT <key>",
     "    Show how a value is kept.",
     "PAUSE-CRON <0|1>",
@@ -94,6 +98,8 @@ const SUBCOMMANDS: &[(&str, usize, usize, Subcommand)] = &[
     ("help", 0, 0, help),
     ("loadaof", 0, 0, loadaof),
     ("log", 1, 1, log),
+    ("mallctl", 1, 2, mallctl),
+    ("mallctl-str", 1, 2, mallctl_str),
     ("object", 1, 2, object),
     ("oom", 0, 0, crash),
     ("panic", 0, 0, crash),
@@ -131,6 +137,33 @@ fn aof_flush_sleep(cx: &mut EngineCx<'_>) -> CmdResult {
     cx.engine.outside.log_files().slow_down(micros);
     cx.reply.ok();
     Ok(Flow::Replied)
+}
+
+/// DEBUG MALLCTL
+fn mallctl(cx: &mut EngineCx<'_>) -> CmdResult {
+    let name = String::from_utf8_lossy(cx.args.bytes()?);
+    let new = if cx.args.is_done() { None } else { Some(cx.args.int()?) };
+    let old = cx.engine.outside.allocator_control(&name, new);
+    cx.reply.int(old.map_err(|why| refused_control(&why))?);
+    Ok(Flow::Replied)
+}
+
+/// DEBUG MALLCTL-STR
+fn mallctl_str(cx: &mut EngineCx<'_>) -> CmdResult {
+    let name = String::from_utf8_lossy(cx.args.bytes()?);
+    if cx.args.accept("VOID") {
+        cx.engine.outside.allocator_call(&name).map_err(|why| refused_control(&why))?;
+        cx.reply.ok();
+    } else {
+        // A value is passed over: none of the texts can be changed while the allocator runs.
+        let text = cx.engine.outside.allocator_text(&name).map_err(|why| refused_control(&why))?;
+        cx.reply.bulk(text.as_bytes());
+    }
+    Ok(Flow::Replied)
+}
+
+fn refused_control(why: &str) -> ReplyError {
+    ReplyError::Text(format!("ERR {why}").into())
 }
 
 /// DEBUG LOADAOF

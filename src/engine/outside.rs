@@ -69,6 +69,12 @@ pub trait Outside: std::fmt::Debug {
     fn process(&self) -> ProcessFigures;
     /// Figures of the allocator.
     fn allocator(&self) -> AllocatorFigures;
+    /// Reads a control of the allocator's, and sets it; what it was, or why not.
+    fn allocator_control(&mut self, name: &str, new: Option<i64>) -> Result<i64, String>;
+    /// Reads a control that is a text.
+    fn allocator_text(&self, name: &str) -> Result<String, String>;
+    /// Calls a control that takes and gives nothing.
+    fn allocator_call(&mut self, name: &str) -> Result<(), String>;
     /// The allocator's own report, for MEMORY MALLOC-STATS.
     fn allocator_report(&self) -> String;
     /// Frees what is large, sooner or later.

@@ -50,6 +50,15 @@ impl Outside for World {
     fn allocator(&self) -> AllocatorFigures {
         AllocatorFigures::default()
     }
+    fn allocator_control(&mut self, name: &str, new: Option<i64>) -> Result<i64, String> {
+        if name == "arenas.page" { Ok(new.unwrap_or(4096)) } else { Err("Not known".to_owned()) }
+    }
+    fn allocator_text(&self, name: &str) -> Result<String, String> {
+        if name == "version" { Ok("5.0".to_owned()) } else { Err("Not known".to_owned()) }
+    }
+    fn allocator_call(&mut self, name: &str) -> Result<(), String> {
+        if name == "purge" { Ok(()) } else { Err("Not known".to_owned()) }
+    }
     fn allocator_report(&self) -> String {
         String::new()
     }
@@ -615,4 +624,22 @@ fn shutdown_takes_options_that_agree() {
         ],
     );
     assert_eq!(stage.engine.take_effects(), [Effect::Shutdown]);
+}
+
+#[test]
+fn debug_asks_the_allocator() {
+    let mut stage = Stage::new(&[("enable-debug-command", "yes")]);
+    let key = stage.connect();
+    stage.check(
+        key,
+        &[
+            ("debug mallctl arenas.page", ":4096"),
+            ("debug mallctl arenas.page 8192", ":8192"),
+            ("debug mallctl arenas.page x", "-ERR value is not an integer or out of range"),
+            ("debug mallctl nope", "-ERR Not known"),
+            ("debug mallctl-str version", "$3 5.0"),
+            ("debug mallctl-str purge VOID", "+OK"),
+            ("debug mallctl-str nope VOID", "-ERR Not known"),
+        ],
+    );
 }

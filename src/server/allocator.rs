@@ -14,7 +14,7 @@
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{CString, c_char, c_int, c_void};
 use std::ptr::{self, null_mut};
 use std::sync::OnceLock;
 use std::sync::atomic::{
@@ -281,6 +281,87 @@ pub fn name() -> String {
     format!("jemalloc-{number}")
 }
 
+/// Why a control of the allocator could not be read or changed, as the system says it.
+fn refusal(error: c_int) -> String {
+    let text = std::io::Error::from_raw_os_error(error).to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
+/// Whether a control may be set, or called, from outside: anything else could take memory away
+/// from under those who use it.
+fn may_change(name: &str) -> bool {
+    let of_arena = name.strip_prefix("arena.").and_then(|rest| rest.split_once('.'));
+    match of_arena {
+        Some((number, what)) => {
+            number.bytes().all(|digit| digit.is_ascii_digit())
+                && matches!(what, "purge" | "decay" | "dirty_decay_ms" | "muzzy_decay_ms")
+        }
+        None => matches!(name, "epoch" | "background_thread" | "thread.tcache.flush"),
+    }
+}
+
+/// Reads a control that is a number or a switch, and sets it to `new`; what it was.
+pub fn control(name: &str, new: Option<i64>) -> Result<i64, String> {
+    let name_c = CString::new(name).map_err(|_| refusal(libc::ENOENT))?;
+    if new.is_some() && !may_change(name) {
+        return Err(refusal(libc::EPERM));
+    }
+    let mut failed = libc::EINVAL;
+    // Its width is not known, but only one fits.
+    for width in [8, 4, 1] {
+        let (mut old, mut size, mut input) = ([0_u8; 8], width, new.unwrap_or(0).to_le_bytes());
+        let input = if new.is_some() { input.as_mut_ptr().cast() } else { null_mut() };
+        let input_size = if new.is_some() { width } else { 0 };
+        // SAFETY: the name is a C string; both pointers lead to eight bytes, of which no more than
+        // the sizes say are used; what could do harm is not set, see `may_change`.
+        failed = unsafe {
+            let old = (&raw mut old).cast();
+            jemalloc::mallctl(name_c.as_ptr(), old, &raw mut size, input, input_size)
+        };
+        match failed {
+            0 => return Ok(i64::from_le_bytes(old)),
+            libc::EINVAL => {}
+            _ => break,
+        }
+    }
+    Err(refusal(failed))
+}
+
+/// Reads a control that is a text.
+pub fn text_control(name: &str) -> Result<String, String> {
+    let is_text = matches!(name, "version" | "opt.dss" | "opt.percpu_arena" | "opt.thp")
+        || matches!(name, "opt.metadata_thp" | "opt.zero_realloc" | "config.malloc_conf");
+    if !is_text {
+        // A number would be taken for a pointer.
+        return control(name, None).and(Err(refusal(libc::EINVAL)));
+    }
+    let name = CString::new(name).map_err(|_| refusal(libc::ENOENT))?;
+    let mut text: *const c_char = ptr::null();
+    let mut size = size_of::<*const c_char>();
+    // SAFETY: the name is a C string; out pointer and its size agree.
+    let failed = unsafe {
+        let text = (&raw mut text).cast();
+        jemalloc::mallctl(name.as_ptr(), text, &raw mut size, null_mut(), 0)
+    };
+    if failed != 0 || text.is_null() {
+        return Err(refusal(failed));
+    }
+    // SAFETY: the controls named above give C strings that live as long as the process.
+    Ok(unsafe { std::ffi::CStr::from_ptr(text) }.to_string_lossy().into_owned())
+}
+
+/// Calls a control that takes and gives nothing.
+pub fn call_control(name: &str) -> Result<(), String> {
+    let name_c = CString::new(name).map_err(|_| refusal(libc::ENOENT))?;
+    if !may_change(name) {
+        return Err(refusal(libc::EPERM));
+    }
+    // SAFETY: the name is a C string; what could do harm is not called, see `may_change`.
+    let failed =
+        unsafe { jemalloc::mallctl(name_c.as_ptr(), null_mut(), null_mut(), null_mut(), 0) };
+    if failed == 0 { Ok(()) } else { Err(refusal(failed)) }
+}
+
 /// Makes the statistics current.
 pub fn refresh() {
     let mut epoch = 1_u64;
@@ -379,6 +460,28 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
     use super::*;
+
+    #[test]
+    fn controls_are_read_whatever_their_width() {
+        assert_eq!(control("arenas.page", None), Ok(4096));
+        assert!(control("opt.narenas", None).unwrap() > 0);
+        assert_eq!(control("thread.tcache.enabled", None), Ok(1));
+        assert_eq!(control("nope", None), Err("No such file or directory".to_owned()));
+        assert_eq!(control("no\0pe", None), Err("No such file or directory".to_owned()));
+        assert!(text_control("version").unwrap().starts_with("5."));
+        assert!(text_control("arenas.page").is_err() && text_control("nope").is_err());
+    }
+
+    #[test]
+    fn controls_that_do_no_harm_may_be_set() {
+        let refused = || Err("Operation not permitted".to_owned());
+        assert_eq!(control("arenas.page", Some(5)), refused());
+        assert_eq!(call_control("arena.0.reset"), refused().map(drop));
+        assert_eq!(control("arena.0.extent_hooks", Some(0)), refused());
+        assert_eq!(call_control("thread.tcache.flush"), Ok(()));
+        let old = control("arena.0.dirty_decay_ms", Some(7000)).unwrap();
+        assert_eq!(control("arena.0.dirty_decay_ms", Some(old)), Ok(7000));
+    }
 
     #[test]
     fn sizes_are_those_of_the_allocator() {

@@ -111,6 +111,18 @@ impl Outside for World {
         }
     }
 
+    fn allocator_control(&mut self, name: &str, new: Option<i64>) -> Result<i64, String> {
+        allocator::control(name, new)
+    }
+
+    fn allocator_text(&self, name: &str) -> Result<String, String> {
+        allocator::text_control(name)
+    }
+
+    fn allocator_call(&mut self, name: &str) -> Result<(), String> {
+        allocator::call_control(name)
+    }
+
     fn allocator_report(&self) -> String {
         allocator::report()
     }
