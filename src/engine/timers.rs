@@ -10,10 +10,12 @@ use super::latency::Delay;
 use super::registry::RowIndex;
 use super::{Effect, Engine};
 
-/// Keys that expire between two looks at the sockets, when little is due.
+/// Keys that expire between two looks at the sockets, when little is due; so many times that as
+/// `active-expire-effort` says.
 const EXPIRE_BUDGET: usize = 512;
 /// Most keys that expire between two looks at the sockets, however many are due: about a third
-/// of a millisecond's work. Larger portions would not be faster, as a look costs a microsecond.
+/// of a millisecond's work, and as many times that. Larger portions cost others more and end a burst
+/// sooner only while the sockets have work: a look without costs a microsecond.
 const EXPIRE_BUDGET_MAX: usize = 1024;
 /// Dead pages and entries freed per turn.
 const REAP_BUDGET: usize = 2048;
@@ -35,6 +37,9 @@ impl Engine {
         if !self.expires_actively || self.pause.is_some() {
             return self.next_due();
         }
+        let effort = usize::try_from(self.config.active_expire_effort).unwrap_or(1).max(1);
+        let (least, most) = (EXPIRE_BUDGET * effort, EXPIRE_BUDGET_MAX * effort);
+        self.expire_budget = self.expire_budget.clamp(least, most);
         let started = self.outside.ticks();
         let left = self.keyspace.expire_due(now, self.expire_budget);
         let nanos = self.nanos_between(started, self.outside.ticks());
@@ -45,11 +50,8 @@ impl Engine {
         self.serve_waiters();
         self.broadcast_invalidations();
         // What is late is worked off faster and faster, so that a burst is bounded in memory too.
-        self.expire_budget = if left > self.expire_budget {
-            (self.expire_budget * 2).min(EXPIRE_BUDGET_MAX)
-        } else {
-            EXPIRE_BUDGET
-        };
+        self.expire_budget =
+            if left > self.expire_budget { (self.expire_budget * 2).min(most) } else { least };
         if left > 0 { Some(now) } else { self.next_due() }
     }
 
@@ -168,3 +170,35 @@ impl Engine {
 
 /// Budget a new engine starts with.
 pub(super) const EXPIRE_BUDGET_AT_START: usize = EXPIRE_BUDGET;
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::tests::Stage;
+
+    /// Turns that it takes to remove this many keys that are due.
+    fn turns(stage: &mut Stage, keys: usize) -> usize {
+        let key = stage.connect();
+        for number in 0..keys {
+            stage.ask(key, &format!("set {number} v px 50"));
+        }
+        stage.pass_ms(50);
+        let mut turns = 0;
+        while !stage.engine.keyspace.is_empty() {
+            stage.engine.expire();
+            turns += 1;
+        }
+        turns
+    }
+
+    #[test]
+    fn more_effort_removes_more_keys_in_a_turn() {
+        let mut stage = Stage::new(&[]);
+        // 512, and then 1024 a turn.
+        assert_eq!(turns(&mut stage, 8000), 9);
+        let key = stage.connect();
+        stage.ask(key, "config set active-expire-effort 4");
+        assert_eq!(turns(&mut stage, 8000), 3);
+        stage.ask(key, "config set active-expire-effort 1");
+        assert_eq!(turns(&mut stage, 8000), 9);
+    }
+}
