@@ -183,7 +183,8 @@ impl Engine {
                     (Some(unfinished), Some(row)) => {
                         self.finish_plain(key, row, &args, unfinished, replies)
                     }
-                    (_, row) => self.request(key, row, &args, replies),
+                    // A run makes room before it begins.
+                    (_, row) => self.request(key, row, &args, run.done == 0, replies),
                 };
                 if matches!(step, Step::Held) {
                     return Served { requests: done, next: Next::Hold };
@@ -252,12 +253,14 @@ impl Engine {
         planned
     }
 
-    /// One request through the gates to its reply.
+    /// One request through the gates to its reply. `has_room`: nothing has happened since room was
+    /// made.
     fn request(
         &mut self,
         key: ClientKey,
         row: Option<RowIndex>,
         args: &Args<'_>,
+        has_room: bool,
         replies: &mut Output,
     ) -> Step {
         let Some(index) = row else { return self.refuse_unknown(key, args, replies) };
@@ -267,7 +270,7 @@ impl Engine {
             return self.step_of(key);
         }
         if self.config.maxmemory.0 != 0 || self.tracking.has_excess {
-            if self.config.maxmemory.0 != 0 {
+            if self.config.maxmemory.0 != 0 && !has_room {
                 self.make_room();
             }
             self.bound_tracking_for_call();
