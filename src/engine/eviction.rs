@@ -10,8 +10,10 @@ use super::latency::Delay;
 
 /// Keys removed between two looks at the clock.
 const KEYS_PER_LOOK: usize = 16;
-/// Keys removed by a command when the turn's time is spent.
+/// Keys removed by a command when the time for it is spent.
 const KEYS_WHEN_LATE: usize = 2;
+/// Of so much time that passes, one part is for making room while others wait.
+const TIME_SHARE: u64 = 3;
 /// Dead things freed per key that goes.
 const REAP_PER_KEY: usize = 16;
 /// How long making room may take by `maxmemory-eviction-tenacity`: up to 10 it grows by 50 us a
@@ -34,13 +36,13 @@ impl Engine {
             return;
         };
         let samples = usize::try_from(self.config.maxmemory_samples).unwrap_or(1);
-        if self.eviction_turn.0 != self.now.monotonic {
-            self.eviction_turn = (self.now.monotonic, 0);
-        }
-        // A turn may serve many commands: all of them together have this time. Once it is spent,
-        // each removes a little more than it can bring.
-        let budget = budget_nanos(self.config.maxmemory_eviction_tenacity)
-            .saturating_sub(self.eviction_turn.1);
+        // Many clients may be served one after the other: all of them together have this time, and
+        // get a share of what passes. Once it is spent, each command removes a little more than it
+        // can bring.
+        let refund = self.now.monotonic.since(self.eviction_spent.0) * 1000 / TIME_SHARE;
+        let spent = self.eviction_spent.1.saturating_sub(refund);
+        self.eviction_spent = (self.now.monotonic, spent);
+        let budget = budget_nanos(self.config.maxmemory_eviction_tenacity).saturating_sub(spent);
         let keys_per_look = if budget == 0 { KEYS_WHEN_LATE } else { KEYS_PER_LOOK };
         let now = self.now.unix_ms();
         let started = self.outside.ticks();
@@ -65,8 +67,19 @@ impl Engine {
         }
         self.tell_of_evicted();
         let nanos = self.nanos_between(started, self.outside.ticks());
-        self.eviction_turn.1 = self.eviction_turn.1.saturating_add(nanos);
+        self.eviction_spent.1 = self.eviction_spent.1.saturating_add(nanos);
         self.note_delay(Delay::EvictionCycle, nanos);
+    }
+
+    /// Makes room while nobody asks for anything; whether there is more to remove.
+    pub fn evict(&mut self) -> bool {
+        let is_hindered = self.has_paused_script() || self.is_loading();
+        if is_hindered || self.housekeeping_paused || self.memory_excess() == 0 {
+            return false;
+        }
+        self.make_room();
+        self.broadcast_invalidations();
+        !self.is_out_of_memory && self.memory_excess() > 0
     }
 
     /// For how long memory has been above `maxmemory` by now. Microseconds.
@@ -159,6 +172,22 @@ fn budget_nanos(tenacity: u32) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::tests::Stage;
+
+    #[test]
+    fn keys_go_while_nobody_asks_for_anything() {
+        let directives = [("maxmemory", "1mb"), ("maxmemory-policy", "allkeys-random")];
+        let mut stage = Stage::new(&directives);
+        let key = stage.connect();
+        for number in 0..50 {
+            stage.ask(key, &format!("set {number} v"));
+        }
+        assert!(!stage.engine.evict(), "there is room");
+        assert_eq!(stage.engine.keyspace.len(), 50);
+        stage.world.0.borrow_mut().memory_used = 2 << 20;
+        assert!(!stage.engine.evict(), "what is made up does not get less, so that all go");
+        assert_eq!(stage.engine.keyspace.len(), 0);
+    }
 
     #[test]
     fn tenacity_sets_the_time_that_making_room_may_take() {

@@ -241,8 +241,8 @@ pub struct Engine {
     /// Bytes of messages about evicted keys that may not have been sent: since the last round of
     /// housekeeping, and between that and the one before.
     eviction_echo: [usize; 2],
-    /// The turn in which keys were evicted last, and the nanoseconds that this has taken in it.
-    eviction_turn: (MonotonicMicros, u64),
+    /// When room was made last, and nanoseconds that it has taken and time has not yet paid back.
+    eviction_spent: (MonotonicMicros, u64),
     /// Bytes of the buffers that the shell's tasks share.
     pub shell_bytes: usize,
 }
@@ -333,7 +333,7 @@ impl Engine {
             ticks: 0,
             compaction: compaction::Compaction::default(),
             eviction_echo: [0; 2],
-            eviction_turn: (MonotonicMicros(0), 0),
+            eviction_spent: (MonotonicMicros(0), 0),
             shell_bytes: 0,
             config,
         };

@@ -257,6 +257,7 @@ fn begin_tasks(host: &SharedHost, bases: mpsc::UnboundedReceiver<BaseReport>) {
     tokio::task::spawn_local(timer::housekeeping(Rc::clone(host)));
     tokio::task::spawn_local(timer::expiry(Rc::clone(host)));
     tokio::task::spawn_local(timer::compaction(Rc::clone(host)));
+    tokio::task::spawn_local(timer::eviction(Rc::clone(host)));
     tokio::task::spawn_local(pushes::send(Rc::clone(host)));
     tokio::task::spawn_local(timer::scripts(Rc::clone(host)));
     tokio::task::spawn_local(commits::write(Rc::clone(host)));

@@ -106,6 +106,21 @@ pub(super) async fn expiry(host: SharedHost) {
     }
 }
 
+/// Keeps within `maxmemory` while nobody asks for anything, a slice at a time: after the bound was
+/// lowered there may be much to remove.
+pub(super) async fn eviction(host: SharedHost) {
+    loop {
+        let goes_on = {
+            let mut host = host.borrow_mut();
+            host.begin_turn();
+            let goes_on = host.engine.evict();
+            host.end_turn();
+            goes_on
+        };
+        sleep(Duration::from_millis(if goes_on { 1 } else { HOUSEKEEPING_MS })).await;
+    }
+}
+
 /// Moves keys together where many have gone, a slice at a time.
 pub(super) async fn compaction(host: SharedHost) {
     loop {
