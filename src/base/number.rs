@@ -110,11 +110,9 @@ fn eight_digits(word: u64) -> Option<u64> {
 /// A double as Redis accepts it for an argument: decimal, hexadecimal (`0x1.8p3`), `inf` and
 /// `infinity` in any case; NaN, blanks, and what overflows or vanishes to zero are refused.
 pub fn parse_double(text: &[u8]) -> Option<f64> {
-    // Most scores are small integers.
-    if text.len() < 10
-        && let Some(value) = parse_int(text)
-    {
-        return i32::try_from(value).ok().map(f64::from);
+    // Most scores are whole: counts, moments.
+    if let Some(value) = parse_whole(text) {
+        return Some(value);
     }
     let (negative, magnitude) = split_sign(text);
     if let [b'0', b'x' | b'X', digits @ ..] = magnitude {
@@ -130,6 +128,29 @@ pub fn parse_double(text: &[u8]) -> Option<f64> {
         return None;
     }
     Some(value)
+}
+
+/// Digits, and a minus perhaps, of a number that is exact.
+fn parse_whole(text: &[u8]) -> Option<f64> {
+    const DIGITS_MAX: usize = 15;
+    let (is_negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() || digits.len() > DIGITS_MAX {
+        return None;
+    }
+    let mut value = 0_i64;
+    for digit in digits {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + i64::from(digit);
+    }
+    #[allow(clippy::cast_precision_loss, reason = "so few digits are below 2^53")]
+    let value = value as f64;
+    Some(if is_negative { -value } else { value })
 }
 
 /// A bound of a score range behind its optional `(`, or a weight of SORT. Differs from [`parse_double`]: nothing at

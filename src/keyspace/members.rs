@@ -126,7 +126,11 @@ impl Ledger<'_> {
 impl Writer<'_> {
     /// Removes those of the named members of `key` whose time is over, as if the wheel had been
     /// there: for commands that are about to change them. Nothing where a primary decides.
+    #[inline]
     pub fn expire_named<'m>(&mut self, key: &[u8], members: impl Iterator<Item = &'m [u8]>) {
+        if !self.has_timed() {
+            return;
+        }
         let now = self.now;
         self.expire_some(key, |own, epochs, gone| {
             for member in members {
@@ -139,21 +143,32 @@ impl Writer<'_> {
 
     /// Removes all members of `key` whose time is over: for commands that are about to choose among
     /// those it has.
+    #[inline]
     pub fn expire_overdue(&mut self, key: &[u8]) {
+        if !self.has_timed() {
+            return;
+        }
         let now = self.now;
         self.expire_some(key, |own, epochs, gone| {
             own.expire(now, usize::MAX, epochs, gone);
         });
     }
 
+    /// Whether any collection of the database has members with deadlines: else the above cost
+    /// nothing but this.
     #[inline]
+    fn has_timed(&self) -> bool {
+        self.keyspace.database(self.db).members.len() != 0
+    }
+
+    #[cold]
     fn expire_some(
         &mut self,
         key: &[u8],
         expire: impl FnOnce(&mut dyn Expiring, &mut Epochs, &mut dyn FnMut(&[u8])),
     ) {
         let (now, expiry) = (self.now, self.keyspace.expiry);
-        if self.keyspace.database(self.db).members.len() == 0 || expiry == Expiry::Followed {
+        if expiry == Expiry::Followed {
             return;
         }
         let spot = self.spot(key);

@@ -124,7 +124,7 @@ impl MemberDeadlines {
             return None;
         }
         let hash = self.hasher.hash(member);
-        let leaf = self.names.leaf_by(|key| key.is_up_to(hash, member))?;
+        let (leaf, _) = self.names.leaf_by(|key| key.is_up_to(hash, member))?;
         leaf.position(hash, member).ok().map(|at| leaf.0[at].at)
     }
 

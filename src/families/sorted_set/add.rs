@@ -99,7 +99,11 @@ impl Adding {
     fn read(args: &mut Args<'_>, increments: bool) -> Result<Self, ReplyError> {
         let mut adding = Self { increments, ..Self::default() };
         let (mut nx, mut xx, mut gt, mut lt) = (false, false, false, false);
-        loop {
+        // Nearly always a score comes at once; of numbers only infinity begins with one of these.
+        while let Some(
+            [b'n' | b'N' | b'x' | b'X' | b'g' | b'G' | b'l' | b'L' | b'c' | b'C' | b'i' | b'I', ..],
+        ) = args.peek()
+        {
             if args.accept("NX") {
                 nx = true;
             } else if args.accept("XX") {

@@ -71,6 +71,16 @@ pub trait Leaf: Clone {
     fn moved(&self) -> Self {
         self.clone()
     }
+    /// Whether it and `right` have room for what `middle` holds, which stands between them: then an
+    /// overflow makes no third leaf.
+    fn can_share(&self, _middle: &Self, _right: &Self) -> bool {
+        false
+    }
+    /// Takes as many of the elements of `middle` as make both about equally full, and gives `right`
+    /// the others. Whether that went well; if not, nothing has changed.
+    fn share(&mut self, _middle: &Self, _right: &mut Self) -> bool {
+        false
+    }
 }
 
 /// One of the two ends.
@@ -79,6 +89,28 @@ pub trait Leaf: Clone {
 pub enum End {
     Front,
     Back,
+}
+
+/// The way to a leaf, for going there again: the children chosen, the root's last. It leads there
+/// as long as the tree isn't changed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Path(u64);
+
+const STEP_BITS: u32 = FANOUT.trailing_zeros();
+
+// A step has a child's number. A higher tree than fits the word would have 2^40 leaves or more.
+const _: () = assert!(FANOUT == 1 << STEP_BITS);
+
+impl Path {
+    fn push(&mut self, index: usize, level: u32) {
+        self.0 |= (index as u64).checked_shl(STEP_BITS * level).unwrap_or(0);
+    }
+
+    fn step(&mut self) -> usize {
+        let index = self.0 % FANOUT as u64;
+        self.0 >>= STEP_BITS;
+        usize::try_from(index).unwrap_or(0)
+    }
 }
 
 /// A tree of leaves. An empty one owns no memory; `clone` is O(1).
@@ -151,13 +183,21 @@ impl<L: Leaf> CowTree<L> {
         }
     }
 
-    /// The leaf that [`CowTree::locate_by`] finds, without counting what is before it. O(log n).
-    pub fn leaf_by(&self, is_before: impl Fn(&L::Key) -> bool) -> Option<&L> {
+    /// The leaf that [`CowTree::locate_by`] finds, without counting what is before it, and the way
+    /// there. O(log n).
+    #[inline]
+    pub fn leaf_by(&self, is_before: impl Fn(&L::Key) -> bool) -> Option<(&L, Path)> {
+        let (mut path, mut level) = (Path::default(), 0);
         let mut node = &self.root.as_ref()?.node;
         loop {
             match node {
-                Node::Leaf(leaf) => return Some(leaf),
-                Node::Inner(inner) => node = &inner.nodes()[inner.route_by(&is_before)],
+                Node::Leaf(leaf) => return Some((leaf, path)),
+                Node::Inner(inner) => {
+                    let index = inner.route_by(&is_before);
+                    path.push(index, level);
+                    level += 1;
+                    node = &inner.nodes()[index];
+                }
             }
         }
     }
@@ -234,8 +274,63 @@ impl<L: Leaf> CowTree<L> {
         Some(result)
     }
 
+    /// Like [`CowTree::edit`] for the leaf that `path` leads to: for one found by
+    /// [`CowTree::leaf_by`] since the last change.
+    pub fn edit_along<R>(
+        &mut self,
+        mut path: Path,
+        limits: L::Limits,
+        change: impl FnOnce(&mut L, &mut Vec<L>) -> R,
+    ) -> Option<R> {
+        let mut choose = |inner: &Inner<L>| path.step().min(inner.len() - 1);
+        let (result, after) = edit(self.root.as_mut()?.edge(), &mut choose, limits, change);
+        self.settle(after);
+        Some(result)
+    }
+
+    /// The leaf that `path` leads to, for changes that leave alone how many elements it has and the
+    /// key of the first: those are found by less work than [`CowTree::edit`]. O(log n).
+    pub fn leaf_along(&mut self, mut path: Path) -> Option<&mut L> {
+        let mut node = &mut self.root.as_mut()?.node;
+        loop {
+            match node {
+                Node::Leaf(leaf) => return Some(Arc::make_mut(leaf)),
+                Node::Inner(inner) => {
+                    let inner = Arc::make_mut(inner);
+                    let index = path.step().min(inner.len() - 1);
+                    node = inner.edge(index).node;
+                }
+            }
+        }
+    }
+
+    /// Like [`CowTree::edit`] for the first or the last leaf.
+    pub fn edit_end<R>(
+        &mut self,
+        end: End,
+        limits: L::Limits,
+        change: impl FnOnce(&mut L, &mut Vec<L>) -> R,
+    ) -> Option<R> {
+        let mut choose = |inner: &Inner<L>| match end {
+            End::Front => 0,
+            End::Back => inner.len() - 1,
+        };
+        let (result, after) = edit(self.root.as_mut()?.edge(), &mut choose, limits, change);
+        self.settle(after);
+        Some(result)
+    }
+
     /// Puts `after` beside the root and restores invariant 2.
+    #[inline]
     fn settle(&mut self, after: Vec<Link<L>>) {
+        if after.is_empty() && self.root.as_ref().is_some_and(Link::is_settled) {
+            return;
+        }
+        self.settle_slowly(after);
+    }
+
+    #[cold]
+    fn settle_slowly(&mut self, after: Vec<Link<L>>) {
         if !after.is_empty()
             && let Some(root) = self.root.take()
         {
@@ -272,11 +367,20 @@ impl<L: Leaf> CowTree<L> {
 #[inline]
 pub fn partition_point<T>(items: &[T], is_before: impl Fn(&T) -> bool) -> usize {
     const STRIDE: usize = 8;
-    let passed = items.iter().step_by(STRIDE).filter(|item| is_before(item)).count();
+    // Plain loops: an iterator in steps is not always inlined.
+    let (mut passed, mut at) = (0, 0);
+    while at < items.len() {
+        passed += usize::from(is_before(&items[at]));
+        at += STRIDE;
+    }
     let Some(block) = passed.checked_sub(1) else { return 0 };
     let from = block * STRIDE + 1;
     let until = items.len().min(from + STRIDE - 1);
-    from + items[from..until].iter().filter(|item| is_before(item)).count()
+    let mut found = from;
+    for item in &items[from..until] {
+        found += usize::from(is_before(item));
+    }
+    found
 }
 
 /// Puts an item at a place of a leaf that may hold `most`; what is then too much comes back, to stand
@@ -353,7 +457,7 @@ fn edit<L: Leaf, R>(
                     inner.remove(index);
                     behind = index;
                 }
-                let after = inner.splice(behind, after);
+                let after = inner.accommodate(behind, after);
                 *weight = inner.weight();
                 after
             };

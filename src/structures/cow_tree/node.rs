@@ -80,6 +80,13 @@ impl<L: Leaf> Link<L> {
         Some(Self { weight: inner.weight(), key, node: Node::Inner(Arc::new(inner)) })
     }
 
+    /// Whether it can be the root: neither empty nor with a single child.
+    #[inline]
+    pub(super) fn is_settled(&self) -> bool {
+        let has_one = matches!(&self.node, Node::Inner(inner) if inner.len() == 1);
+        self.weight > 0 && !has_one
+    }
+
     pub(super) fn edge(&mut self) -> Edge<'_, L> {
         Edge { node: &mut self.node, weight: &mut self.weight, key: &mut self.key }
     }
@@ -213,6 +220,53 @@ impl<L: Leaf> Inner<L> {
     pub(super) fn into_links(self) -> impl Iterator<Item = Link<L>> {
         let parts = self.weights.into_iter().zip(self.keys).zip(self.nodes);
         parts.map(|((weight, key), node)| Link { node, weight, key })
+    }
+
+    /// Adds what was too much for the child before number `index`. A single leaf is shared out
+    /// between that child and one beside it, if they have room; else it is added as it is.
+    pub(super) fn accommodate(&mut self, index: usize, mut after: Vec<Link<L>>) -> Vec<Link<L>> {
+        if let ([Link { node: Node::Leaf(leaf), .. }], Some(own)) =
+            (&mut after[..], index.checked_sub(1))
+        {
+            if self.share(own, leaf, own + 1) {
+                return Vec::new();
+            }
+            // What stands between two is then the child itself.
+            if let (Some(left), Some(Node::Leaf(child))) =
+                (own.checked_sub(1), self.nodes.get_mut(own))
+            {
+                std::mem::swap(child, leaf);
+                let middle = Arc::clone(leaf);
+                if self.share(left, &middle, own) {
+                    return Vec::new();
+                }
+                if let Some(Node::Leaf(child)) = self.nodes.get_mut(own) {
+                    std::mem::swap(child, leaf);
+                }
+            }
+        }
+        self.splice(index, after)
+    }
+
+    /// Shares out a leaf between numbers `left` and `right`, which it stands between.
+    fn share(&mut self, left: usize, middle: &L, right: usize) -> bool {
+        let Some((until, from)) = self.nodes.split_at_mut_checked(right) else { return false };
+        let (Some(Node::Leaf(first)), Some(Node::Leaf(second))) =
+            (until.get_mut(left), from.first_mut())
+        else {
+            return false;
+        };
+        if !first.can_share(middle, second) {
+            return false;
+        }
+        let is_shared = Arc::make_mut(first).share(middle, Arc::make_mut(second));
+        if is_shared {
+            for (index, leaf) in [(left, &*first), (right, &*second)] {
+                self.weights[index] = leaf.weight();
+                leaf.refresh(&mut self.keys[index]);
+            }
+        }
+        is_shared
     }
 
     /// Adds children before number `index`; gives back nodes for what is too much, to come behind.

@@ -34,6 +34,16 @@ impl Leaf for Words {
     fn address(&self) -> usize {
         address_of(&*self.0)
     }
+    fn can_share(&self, middle: &Self, right: &Self) -> bool {
+        // What each gets is below any limit here.
+        self.0.len() + middle.0.len() + right.0.len() <= 6
+    }
+    fn share(&mut self, middle: &Self, right: &mut Self) -> bool {
+        let all = [&self.0[..], &middle.0, &right.0].concat();
+        let (left, rest) = all.split_at(all.len() / 2);
+        (self.0, right.0) = (left.to_vec(), rest.to_vec());
+        true
+    }
 }
 
 type Tree = CowTree<Words>;

@@ -9,19 +9,21 @@
 //! so where more than [`RUN_TRIED_MAX`] share a score the names are kept a second time, in the
 //! order of hashes.
 //!
-//! 1. There is one pair for each element, none beside.
+//! Whoever pops elements doesn't look for their pairs, which would be what a pop costs most: they
+//! are swept up later, leaf by leaf. So there may be pairs that lead to no element.
+//!
+//! 1. There is one pair for each element; others beside, of elements that were popped.
 //! 2. If more than `RUN_TRIED_MAX` elements have a score, `names` has all of them; it may have
 //!    others, but only members of the set.
 
 use super::run::{self, Element, Run};
-use crate::structures::cow_tree::{self, CowTree, End};
+use crate::structures::cow_tree::{self, CowTree, End, Path};
 use crate::structures::relocation::{Mover, address_of};
-use crate::structures::size_class::size_class;
 
 /// Most elements of one score that a scan tries one after the other.
 pub(super) const RUN_TRIED_MAX: usize = if cfg!(test) { 10 } else { 1024 };
 /// Most pairs of a leaf.
-const COUNT_MAX: usize = if cfg!(test) { 8 } else { 128 };
+const COUNT_MAX: usize = if cfg!(test) { 8 } else { 2048 / size_of::<Pair>() };
 /// How full leaves are that are built at once.
 const COUNT_BUILT: usize = COUNT_MAX * 7 / 8;
 
@@ -38,9 +40,16 @@ pub(super) struct Index {
     names: CowTree<Run>,
 }
 
-/// A leaf: pairs in order.
-#[derive(Clone, Debug, Default)]
+/// A leaf: pairs in order. Always with the capacity of a full one: see [`run`].
+#[derive(Debug)]
 struct Pairs(Vec<Pair>);
+
+/// Where a pair is: as long as the index isn't changed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    leaf: Path,
+    at: usize,
+}
 
 pub(super) fn pair(hash: u32, score: f64) -> Pair {
     let bits = score.to_bits();
@@ -57,7 +66,7 @@ impl Index {
         pairs.sort_unstable();
         let mut index = Self::default();
         for chunk in pairs.chunks(COUNT_BUILT) {
-            index.pairs.push(Pairs(chunk.to_vec()), End::Back);
+            index.pairs.push(Pairs::of(chunk), End::Back);
         }
         index
     }
@@ -66,75 +75,103 @@ impl Index {
         self.pairs.is_empty()
     }
 
+    /// Number of pairs.
+    pub(super) fn len(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// Number of pairs before those with a hash.
+    fn rank_of(&self, hash: u32) -> usize {
+        let from = self.pairs.locate_by(|key| key[0] < hash);
+        from.map_or(0, |(leaf, before)| before + leaf.before_hash(hash))
+    }
+
     /// The pairs from a hash on, in order.
     pub(super) fn from(&self, hash: u32) -> impl Iterator<Item = (u32, f64)> {
-        let from = self.pairs.locate_by(|key| key[0] < hash);
-        let at = from.map_or(0, |(leaf, before)| before + leaf.before(&[hash, 0, 0]));
-        let (leaves, within) = self.pairs.leaves(at, End::Back);
+        let (leaves, within) = self.pairs.leaves(self.rank_of(hash), End::Back);
         leaves.flat_map(|leaf| &leaf.0).skip(within).map(|pair| (pair[0], score_of(*pair)))
     }
 
-    /// The first score with this hash that satisfies `is`.
-    pub(super) fn find(&self, hash: u32, is: impl Fn(f64) -> bool) -> Option<f64> {
-        let leaf = self.pairs.leaf_by(|key| key[0] < hash)?;
-        let at = leaf.before(&[hash, 0, 0]);
-        let candidates = |pairs: &[Pair]| {
-            let mut equal = pairs.iter().take_while(|pair| pair[0] == hash);
-            equal.find(|pair| is(score_of(**pair))).map(|pair| score_of(*pair))
-        };
-        let found = candidates(&leaf.0[at..]);
-        if found.is_some() || leaf.0.last().is_none_or(|last| last[0] > hash) {
-            return found;
+    /// The first score with this hash that satisfies `is`, and where that pair is, if at hand.
+    pub(super) fn find(&self, hash: u32, is: impl Fn(f64) -> bool) -> Option<(f64, Option<Place>)> {
+        let (leaf, path) = self.pairs.leaf_by(|key| key[0] < hash)?;
+        let from = leaf.before_hash(hash);
+        for (at, pair) in leaf.0.iter().enumerate().skip(from) {
+            let score = score_of(*pair);
+            if pair[0] != hash {
+                return None;
+            }
+            if is(score) {
+                return Some((score, Some(Place { leaf: path, at })));
+            }
         }
         // They may go on in the next leaves, or begin there.
-        let rest = self.from(hash).skip(leaf.0.len() - at);
-        rest.take_while(|(own, _)| *own == hash).find(|(_, score)| is(*score)).map(|found| found.1)
+        let rest = self.from(hash).skip(leaf.0.len() - from);
+        let mut equal = rest.take_while(|(own, _)| *own == hash);
+        equal.find(|(_, score)| is(*score)).map(|(_, score)| (score, None))
     }
 
     pub(super) fn insert(&mut self, hash: u32, score: f64) {
         let new = pair(hash, score);
         let put = |leaf: &mut Pairs, after: &mut Vec<Pairs>| leaf.insert(new, after);
         if self.pairs.edit_by(|key| *key <= new, (), put).is_none() {
-            self.pairs.push(Pairs(vec![new]), End::Back);
+            self.pairs.push(Pairs::of(&[new]), End::Back);
         }
     }
 
-    pub(super) fn remove(&mut self, hash: u32, score: f64) {
+    pub(super) fn remove(&mut self, hash: u32, score: f64, place: Option<Place>) {
         let old = pair(hash, score);
-        self.pairs.edit_by(
-            |key| *key <= old,
-            (),
-            |leaf, _| {
-                let at = leaf.before(&old);
-                debug_assert_eq!(leaf.0.get(at), Some(&old), "there is a pair for each element");
-                if leaf.0.get(at) == Some(&old) {
-                    leaf.0.remove(at);
-                    leaf.shrink();
-                }
-            },
-        );
+        let remove = |leaf: &mut Pairs, at: usize| {
+            let is_there = leaf.0.get(at) == Some(&old);
+            debug_assert!(is_there, "there is a pair for each element");
+            if is_there {
+                leaf.0.remove(at);
+            }
+        };
+        match place {
+            Some(Place { leaf, at }) => self.pairs.edit_along(leaf, (), |leaf, _| remove(leaf, at)),
+            None => self.pairs.edit_by(
+                |key| *key <= old,
+                (),
+                |leaf, _| {
+                    let at = leaf.before(&old);
+                    remove(leaf, at);
+                },
+            ),
+        };
     }
 
     /// Puts another score into a pair.
-    pub(super) fn rescore(&mut self, hash: u32, score: f64, other: f64) {
+    pub(super) fn rescore(&mut self, hash: u32, score: f64, place: Option<Place>, other: f64) {
         let (old, new) = (pair(hash, score), pair(hash, other));
-        let is_done = self.pairs.edit_by(
-            |key| *key <= old,
-            (),
-            |leaf, _| {
-                let at = leaf.before(&old);
-                let follows = at > 0 && leaf.0[at - 1] <= new;
-                let leads = leaf.0.get(at + 1).is_some_and(|next| new <= *next);
-                if follows && leads {
-                    leaf.0[at] = new;
-                }
-                follows && leads
-            },
-        );
-        if is_done != Some(true) {
-            self.remove(hash, score);
+        let leaf = place.and_then(|Place { leaf, .. }| self.pairs.leaf_along(leaf));
+        let is_done = leaf.zip(place).is_some_and(|(leaf, place)| leaf.replace(place.at, old, new));
+        if !is_done {
+            self.remove(hash, score, place);
             self.insert(hash, other);
         }
+    }
+
+    /// Looks through the leaf from a hash on for pairs of which there are more than `count` says;
+    /// gives the hash to go on with. Does nothing and gives none behind the last.
+    pub(super) fn sweep(&mut self, from: u32, count: impl Fn(u32, f64) -> usize) -> Option<u32> {
+        let at = self.rank_of(from);
+        if at >= self.pairs.len() {
+            return None;
+        }
+        let swept = self.pairs.edit(at, (), |leaf, _, _| {
+            let next = leaf.0.last().and_then(|last| last[0].checked_add(1));
+            let (mut last, mut kept, mut most) = (None, 0, 0);
+            leaf.0.retain(|pair| {
+                if last != Some(*pair) {
+                    (last, kept, most) = (Some(*pair), 0, count(pair[0], score_of(*pair)));
+                }
+                kept += 1;
+                kept <= most
+            });
+            next
+        });
+        swept.flatten()
     }
 
     /// Keeps the member of an element of which the scan could not find out otherwise.
@@ -203,41 +240,52 @@ impl Index {
 }
 
 impl Pairs {
+    fn of(pairs: &[Pair]) -> Self {
+        let mut leaf = Vec::with_capacity(COUNT_MAX);
+        leaf.extend_from_slice(pairs);
+        Self(leaf)
+    }
+
+    /// Number of pairs with lesser hashes.
+    #[inline]
+    fn before_hash(&self, hash: u32) -> usize {
+        cow_tree::partition_point(&self.0, |own| own[0] < hash)
+    }
+
     fn before(&self, pair: &Pair) -> usize {
-        cow_tree::partition_point(&self.0, |own| own < pair)
+        let from = self.before_hash(pair[0]);
+        from + self.0[from..].iter().take_while(|own| *own < pair).count()
+    }
+
+    /// Puts a pair in the place of another if its place is surely that, and it isn't the leaf's key.
+    fn replace(&mut self, at: usize, old: Pair, new: Pair) -> bool {
+        let follows = at > 0 && self.0[at - 1] <= new;
+        let leads = self.0.get(at + 1).is_some_and(|next| new <= *next);
+        let is_right = follows && leads && self.0[at] == old;
+        if is_right {
+            self.0[at] = new;
+        }
+        is_right
     }
 
     fn insert(&mut self, new: Pair, after: &mut Vec<Self>) {
         let at = self.before(&new);
         if self.0.len() < COUNT_MAX {
-            self.reserve();
             self.0.insert(at, new);
             return;
         }
         let mut right = cow_tree::Leaf::split_off(self, COUNT_MAX / 2);
         match at.checked_sub(COUNT_MAX / 2) {
-            Some(at) => {
-                right.reserve();
-                right.0.insert(at, new);
-            }
+            Some(at) => right.0.insert(at, new),
             None => self.0.insert(at, new),
         }
         after.push(right);
     }
+}
 
-    fn reserve(&mut self) {
-        let len = self.0.len();
-        if len == self.0.capacity() {
-            let bytes = size_class((len + 1) * size_of::<Pair>());
-            self.0.reserve_exact(bytes / size_of::<Pair>() - len);
-        }
-    }
-
-    fn shrink(&mut self) {
-        let needed = size_class(self.0.len() * size_of::<Pair>()) / size_of::<Pair>();
-        if needed + needed / 4 < self.0.capacity() {
-            self.0.shrink_to(needed);
-        }
+impl Clone for Pairs {
+    fn clone(&self) -> Self {
+        Self::of(&self.0)
     }
 }
 
@@ -254,25 +302,35 @@ impl cow_tree::Leaf for Pairs {
     }
 
     fn split_off(&mut self, offset: usize) -> Self {
-        let right = self.0.split_off(offset);
-        self.shrink();
-        Self(right)
+        let right = Self::of(&self.0[offset..]);
+        self.0.truncate(offset);
+        right
     }
 
     fn is_sparse(&self, (): ()) -> bool {
-        self.0.len() < COUNT_MAX / 4
+        self.0.len() < COUNT_MAX * 3 / 8
     }
 
     fn fits_with(&self, right: &Self, (): ()) -> bool {
-        self.0.len() + right.0.len() <= COUNT_MAX * 3 / 4
+        self.0.len() + right.0.len() <= COUNT_BUILT
     }
 
     fn absorb(&mut self, right: &Self) {
-        self.0.reserve_exact(right.0.len());
         self.0.extend_from_slice(&right.0);
     }
 
     fn address(&self) -> usize {
         address_of(&*self.0)
+    }
+
+    fn can_share(&self, middle: &Self, right: &Self) -> bool {
+        self.0.len() + middle.0.len() + right.0.len() <= 2 * COUNT_BUILT
+    }
+
+    fn share(&mut self, middle: &Self, right: &mut Self) -> bool {
+        let all = [&self.0[..], &middle.0, &right.0].concat();
+        let (left, rest) = all.split_at(all.len() / 2);
+        (*self, *right) = (Self::of(left), Self::of(rest));
+        true
     }
 }

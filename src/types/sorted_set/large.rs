@@ -2,12 +2,13 @@
 
 #![allow(clippy::float_cmp, reason = "no score is NaN, and equal ones are told by member")]
 
-use super::index::{self, Index, Pair, RUN_TRIED_MAX};
+use super::index::{self, Index, Pair, Place, RUN_TRIED_MAX};
 use super::iter::Iter;
+use super::popped::Popped;
 use super::run::{Element, Run};
 use super::{Cut, Scored};
 use crate::base::hash::KeyHasher;
-use crate::structures::cow_tree::{CowTree, End, Leaf};
+use crate::structures::cow_tree::{CowTree, End, Leaf, Path};
 use crate::structures::listpack::Item;
 use crate::structures::relocation::Mover;
 use std::cell::Cell;
@@ -28,6 +29,7 @@ pub(super) struct Large {
     tree: CowTree<Run>,
     index: Index,
     hasher: KeyHasher,
+    popped: Popped,
 }
 
 /// A member as it is looked for.
@@ -37,6 +39,17 @@ struct Sought<'a> {
     /// By which it is indexed.
     hash: u32,
     tag: u8,
+}
+
+/// An element that was found: until the set is changed.
+#[derive(Clone, Copy)]
+struct Found {
+    score: f64,
+    /// Its leaf in the tree, and the number there.
+    leaf: Path,
+    at: usize,
+    /// Its pair in the index, if at hand.
+    pair: Option<Place>,
 }
 
 /// What an insertion knows of its neighbours.
@@ -50,7 +63,8 @@ enum Company {
 
 impl Large {
     pub(super) fn new(hasher: KeyHasher) -> Self {
-        Self { tree: CowTree::default(), index: Index::default(), hasher }
+        let (tree, index) = (CowTree::default(), Index::default());
+        Self { tree, index, hasher, popped: Popped::default() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -58,33 +72,47 @@ impl Large {
     }
 
     fn sought<'a>(&self, member: &'a [u8]) -> Sought<'a> {
-        let hash = u32::try_from(self.hasher.hash(member) >> 32).unwrap_or(0);
+        let hash = hash_of(&self.hasher, member);
         Sought { member, hash, tag: tag_of(hash) }
     }
 
     pub(super) fn score(&self, member: &[u8]) -> Option<f64> {
-        self.find(self.sought(member))
+        self.find(self.sought(member)).map(|found| found.score)
     }
 
-    fn find(&self, sought: Sought<'_>) -> Option<f64> {
+    fn find(&self, sought: Sought<'_>) -> Option<Found> {
+        let Sought { member, tag, hash } = sought;
         if self.index.is_empty() {
             let (mut leaves, _) = self.tree.leaves(0, End::Back);
-            return leaves
-                .find_map(|run| run.find(sought.member, sought.tag).map(|at| run.score(at)));
+            let score = leaves.find_map(|run| run.find(member, tag).map(|at| run.score(at)))?;
+            let (leaf, at) = self.leaf_of(score, member)?;
+            return Some(Found { score, leaf, at, pair: None });
         }
-        self.index.find(sought.hash, |score| self.has(score, sought.member))
+        let place = Cell::new(None);
+        let (score, pair) = self.index.find(hash, |score| {
+            place.set(self.leaf_of(score, member));
+            place.get().is_some()
+        })?;
+        place.get().map(|(leaf, at)| Found { score, leaf, at, pair })
+    }
+
+    /// Where in the tree an element is; its score may be a zero, but of this sign.
+    fn leaf_of(&self, score: f64, member: &[u8]) -> Option<(Path, usize)> {
+        let (run, leaf) = self.tree.leaf_by(|key| key.is_up_to(score, member))?;
+        let at = run.position(score, member).ok()?;
+        (run.score(at).to_bits() == score.to_bits()).then_some((leaf, at))
     }
 
     /// Whether there is this element.
     fn has(&self, score: f64, member: &[u8]) -> bool {
-        let run = self.tree.leaf_by(|key| key.is_up_to(score, member));
-        run.is_some_and(|run| run.position(score, member).is_ok())
+        self.leaf_of(score, member).is_some()
     }
 
     /// Rank of an element.
     fn place(&self, score: f64, member: &[u8]) -> Option<usize> {
         let (run, before) = self.tree.locate_by(|key| key.is_up_to(score, member))?;
-        run.position(score, member).ok().map(|at| before + at)
+        let at = run.position(score, member).ok()?;
+        (run.score(at).to_bits() == score.to_bits()).then_some(before + at)
     }
 
     pub(super) fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
@@ -101,7 +129,7 @@ impl Large {
         }
         // What makes sure of the element tells its rank as well.
         let rank = Cell::new(None);
-        let score = self.index.find(self.sought(member).hash, |score| {
+        let (score, _) = self.index.find(self.sought(member).hash, |score| {
             rank.set(self.place(score, member));
             rank.get().is_some()
         })?;
@@ -110,11 +138,7 @@ impl Large {
 
     /// Number of elements before a cut.
     pub(super) fn rank_at(&self, cut: Cut<'_>) -> usize {
-        if matches!(cut, Cut::End) {
-            return self.len();
-        }
-        let found = self.tree.locate_by(|key| cut.is_behind(key.score, key.member()));
-        found.map_or(0, |(run, before)| before + run.rank_at(cut))
+        rank_at(&self.tree, cut)
     }
 
     pub(super) fn iter_from(&self, rank: usize, towards: End) -> Iter<'_> {
@@ -128,11 +152,12 @@ impl Large {
         decide: impl FnOnce(Option<f64>) -> Option<f64>,
     ) -> Option<f64> {
         let sought = self.sought(member);
-        let old = self.find(sought);
+        let found = self.find(sought);
+        let old = found.map(|found| found.score);
         if let Some(score) = decide(old) {
-            match old {
-                Some(old) if old == score => {}
-                Some(old) => self.rescore(sought, old, score),
+            match found {
+                Some(found) if found.score == score => {}
+                Some(found) => self.rescore(sought, found, score),
                 None => self.add(sought, score),
             }
         }
@@ -149,26 +174,21 @@ impl Large {
         }
     }
 
-    fn rescore(&mut self, sought: Sought<'_>, old: f64, score: f64) {
-        let Sought { member, .. } = sought;
-        let is_moved = self.tree.edit_by(
-            |key| key.is_up_to(old, member),
-            (),
-            |run, _| {
-                let Ok(at) = run.position(old, member) else { return false };
-                let stays = run.rescore(at, score);
-                if !stays {
-                    run.remove(at..at + 1);
-                }
-                stays
-            },
-        );
+    fn rescore(&mut self, sought: Sought<'_>, found: Found, score: f64) {
+        let Found { leaf, at, .. } = found;
+        let is_moved = self.tree.edit_along(leaf, (), |run, _| {
+            let stays = run.rescore(at, score);
+            if !stays {
+                run.remove(at..at + 1);
+            }
+            stays
+        });
         let company = match is_moved {
             Some(true) => Company::Maybe,
             _ => self.plant(sought, score),
         };
         if !self.index.is_empty() {
-            self.index.rescore(sought.hash, old, score);
+            self.index.rescore(sought.hash, found.score, found.pair, score);
             self.keep_name(sought, score, company);
         }
     }
@@ -209,7 +229,7 @@ impl Large {
 
     /// Ranks of the elements with a score.
     fn run_of(&self, score: f64) -> Range<usize> {
-        self.rank_at(Cut::BeforeScore(score))..self.rank_at(Cut::AfterScore(score))
+        run_of(&self.tree, score)
     }
 
     fn name_all(&mut self, run: Range<usize>) {
@@ -224,68 +244,102 @@ impl Large {
 
     pub(super) fn remove(&mut self, member: &[u8]) -> Option<f64> {
         let sought = self.sought(member);
-        let score = self.find(sought)?;
-        self.tree.edit_by(
-            |key| key.is_up_to(score, member),
-            (),
-            |run, _| {
-                if let Ok(at) = run.position(score, member) {
-                    run.remove(at..at + 1);
-                }
-            },
-        );
-        self.unindex(sought, score);
+        let Found { score, leaf, at, pair } = self.find(sought)?;
+        self.tree.edit_along(leaf, (), |run, _| run.remove(at..at + 1));
+        self.unindex(sought, score, pair);
         Some(score)
     }
 
     pub(super) fn pop<R>(&mut self, end: End, show: impl FnOnce(Scored<'_>) -> R) -> Option<R> {
-        let at = match end {
-            End::Front => 0,
-            End::Back => self.len().checked_sub(1)?,
-        };
-        let (run, at_run) = self.tree.locate(at)?;
-        let (score, member) = (run.score(at_run), run.member(at_run));
-        let sought = self.sought(member);
-        let (hash, shown) = (sought.hash, show(Scored { member: Item::Bytes(member), score }));
-        if self.index.has_names() {
-            let member = member.to_vec();
+        let Self { tree, index, hasher, .. } = self;
+        let (has_names, is_indexed) = (index.has_names(), !index.is_empty());
+        let popped = tree.edit_end(end, (), |run, _| {
+            let at = if end == End::Front { 0 } else { run.len() - 1 };
+            let (score, member) = (run.score(at), run.member(at));
+            let name = has_names.then(|| member.to_vec());
+            let shown = show(Scored { member: Item::Bytes(member), score });
+            let next = if end == End::Front { 1 } else { run.len().wrapping_sub(2) };
+            let is_last = next < run.len() && run.score(next) != score;
+            let hash = (is_indexed && !is_last).then(|| hash_of(hasher, member));
+            run.remove(at..at + 1);
+            (score, name, hash, shown)
+        });
+        let (score, name, hash, shown) = popped?;
+        if let Some(member) = name {
+            let hash = self.sought(&member).hash;
             self.index.unname(hash, &member);
         }
-        self.tree.edit(at, (), |run, at, _| run.remove(at..at + 1));
-        self.forget_pair(hash, score);
+        match hash {
+            Some(hash) => self.forget_pair(hash, score, None),
+            None => self.leave_pair(end, score),
+        }
         Some(shown)
     }
 
-    fn unindex(&mut self, sought: Sought<'_>, score: f64) {
+    fn unindex(&mut self, sought: Sought<'_>, score: f64, pair: Option<Place>) {
         self.index.unname(sought.hash, sought.member);
-        self.forget_pair(sought.hash, score);
+        self.forget_pair(sought.hash, score, pair);
     }
 
-    fn forget_pair(&mut self, hash: u32, score: f64) {
-        if self.index.is_empty() {
+    fn forget_pair(&mut self, hash: u32, score: f64, pair: Option<Place>) {
+        if !self.is_indexless() {
+            self.index.remove(hash, score, pair);
+        }
+    }
+
+    /// Whether there is no index, or no longer.
+    fn is_indexless(&mut self) -> bool {
+        if !self.index.is_empty() && self.len() < INDEXED_MIN {
+            self.index = Index::default();
+            self.popped = Popped::default();
+        }
+        self.index.is_empty()
+    }
+
+    /// Takes note that the pair of the last element with a score at one end leads nowhere now, and
+    /// sweeps up some others if there are many.
+    fn leave_pair(&mut self, end: End, score: f64) {
+        if self.is_indexless() {
             return;
         }
-        if self.len() < INDEXED_MIN {
-            self.index = Index::default();
-        } else {
-            self.index.remove(hash, score);
-        }
+        self.popped.note(end, score);
+        let left = self.index.len().saturating_sub(self.len());
+        let Some(from) = self.popped.sweeping(left, self.len()) else {
+            return;
+        };
+        // Other fields than the index, which is being changed.
+        let Self { tree, index, hasher, popped } = self;
+        let outer = |end| {
+            tree.leaf(end)
+                .map(|run: &Run| run.score(if end == End::Front { 0 } else { run.len() - 1 }))
+        };
+        let range = outer(End::Front).zip(outer(End::Back));
+        let next = index.sweep(from, |hash, score| {
+            if popped.is_beyond(score) {
+                return usize::MAX;
+            }
+            match range {
+                Some((low, high)) if low <= score && score <= high => {
+                    candidates(tree, hasher, hash, score).count()
+                }
+                _ => 0,
+            }
+        });
+        popped.swept(next);
     }
 
     /// Removes the elements of these ranks.
     pub(super) fn remove_range(&mut self, range: Range<usize>) {
         let gone = self.tree.cut_out(range.start, range.len(), ());
-        if self.index.is_empty() {
+        if self.is_indexless() {
             return;
         }
-        if self.len() < INDEXED_MIN {
-            self.index = Index::default();
-        } else if gone.len() > self.len() {
+        if gone.len() > self.len() {
             self.build_index();
         } else {
             for run in gone.leaves(0, End::Back).0 {
                 for at in 0..run.len() {
-                    self.unindex(self.sought(run.member(at)), run.score(at));
+                    self.unindex(self.sought(run.member(at)), run.score(at), None);
                 }
             }
         }
@@ -306,6 +360,7 @@ impl Large {
             }
         }
         self.index = Index::build(pairs);
+        self.popped = Popped::default();
         for score in crowded {
             self.name_all(self.run_of(score));
         }
@@ -350,17 +405,14 @@ impl Large {
             named.filter(|member| self.has(score, member)).for_each(&mut show);
             return visited;
         }
-        // The score's own bits: elements of score 0 may have different signs.
-        let (leaves, within) = self.tree.leaves(run.start, End::Back);
-        let all = leaves.flat_map(|leaf| (0..leaf.len()).map(move |at| (leaf, at)));
-        for (leaf, at) in all.skip(within).take(run.len()) {
-            let is_candidate =
-                leaf.tag(at) == tag_of(hash) && leaf.score(at).to_bits() == score.to_bits();
-            if is_candidate && self.sought(leaf.member(at)).hash == hash {
-                show(leaf.member(at));
-            }
-        }
+        candidates(&self.tree, &self.hasher, hash, score).for_each(show);
         visited
+    }
+
+    /// Pairs that lead to no element.
+    #[cfg(test)]
+    pub(super) fn pairs_left(&self) -> usize {
+        self.index.len().saturating_sub(self.len())
     }
 
     pub(super) fn memory_bytes(&self, samples: usize) -> usize {
@@ -380,6 +432,45 @@ impl Large {
 
 fn tag_of(hash: u32) -> u8 {
     hash.to_le_bytes()[0]
+}
+
+/// By which a member is indexed.
+fn hash_of(hasher: &KeyHasher, member: &[u8]) -> u32 {
+    u32::try_from(hasher.hash(member) >> 32).unwrap_or(0)
+}
+
+/// Number of elements before a cut.
+fn rank_at(tree: &CowTree<Run>, cut: Cut<'_>) -> usize {
+    if matches!(cut, Cut::End) {
+        return tree.len();
+    }
+    let found = tree.locate_by(|key| cut.is_behind(key.score, key.member()));
+    found.map_or(0, |(run, before)| before + run.rank_at(cut))
+}
+
+/// Ranks of the elements with a score.
+fn run_of(tree: &CowTree<Run>, score: f64) -> Range<usize> {
+    rank_at(tree, Cut::BeforeScore(score))..rank_at(tree, Cut::AfterScore(score))
+}
+
+/// Members with this hash and score, found by trying all with the score.
+fn candidates<'a>(
+    tree: &'a CowTree<Run>,
+    hasher: &KeyHasher,
+    hash: u32,
+    score: f64,
+) -> impl Iterator<Item = &'a [u8]> {
+    let run = run_of(tree, score);
+    let (leaves, within) = tree.leaves(run.start, End::Back);
+    let all = leaves.flat_map(|leaf| (0..leaf.len()).map(move |at| (leaf, at)));
+    // The score's own bits: elements of score 0 may have different signs.
+    all.skip(within)
+        .take(run.len())
+        .filter(move |(leaf, at)| {
+            leaf.tag(*at) == tag_of(hash) && leaf.score(*at).to_bits() == score.to_bits()
+        })
+        .map(|(leaf, at)| leaf.member(at))
+        .filter(move |member| hash_of(hasher, member) == hash)
 }
 
 /// Bytes of a tree, about: of all leaves for 0 `samples`, else of some.

@@ -8,7 +8,7 @@
 //! A member's bytes exist once, beside its score in the tree: so a range is read from front to
 //! back. The index has a hash and a score for each, which lead to the place in the tree that proves
 //! the member ([`index`] has the details). Both are copy-on-write trees: a clone is O(1) and shares
-//! everything, a change after it copies the nodes on its way. A member of 16 bytes takes about 45
+//! everything, a change after it copies the nodes on its way. A member of 16 bytes takes about 52
 //! bytes in all.
 //!
 //! A set becomes large when the listpack would exceed [`PackLimits`]; small again only where
@@ -24,6 +24,7 @@ mod index;
 mod iter;
 mod large;
 mod live;
+mod popped;
 mod run;
 mod small;
 #[cfg(test)]

@@ -1,17 +1,19 @@
-//! A leaf of a large sorted set: scores and members in order, in one allocation.
+//! A leaf of a large sorted set: scores and members in one allocation.
 //!
 //! ```text
-//!   scores: f64 each   ends: u16 each   tags: u8 each   members, one behind the other
+//!   rows, in order: score f64, offset and length u12 each, tag u8 | free | members, the latest first
 //! ```
 //!
-//! Scores stand side by side, so that finding one reads a few cache lines; members stand side by
-//! side, so that a range is read from front to back. An end is where a member ends, counted from
-//! the first member; a tag is the low byte of its hash, by which a small set is searched without an
-//! index. 11 bytes beside the member's own. Capacity follows the allocator's classes.
+//! Rows stand side by side, so that finding a score reads few cache lines, and are all that moves
+//! when elements come and go: a member stays where it was put, its offset counted from the end.
+//! What gone members leave is taken again when there is no other room. A tag is the low byte of a
+//! member's hash, by which a small set is searched without an index. 12 bytes beside the member's
+//! own. Small leaves have the capacity of an allocator's class; those that are half full have that
+//! of all others, so that a large set's memory is of one class and none is lost between classes.
 //!
 //! 1. Elements ascend by score, those of equal score by member.
-//! 2. Ends are right unless there is one element only, which may be longer than they can say.
-//! 3. At most [`COUNT_MAX`] elements, and [`BYTES_MAX`] bytes unless it is a single element.
+//! 2. At most [`COUNT_MAX`] elements, and [`BYTES_MAX`] bytes, unless it is a single element: that
+//!    may be longer than offsets can say, and then has a buffer of just its size.
 
 #![allow(clippy::float_cmp, reason = "no score is NaN, and equal ones are told by member")]
 
@@ -23,20 +25,34 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// Most elements of a leaf: what an insertion moves, and what a write under a snapshot copies.
-pub(super) const COUNT_MAX: usize = if cfg!(test) { 6 } else { 64 };
+pub(super) const COUNT_MAX: usize = if cfg!(test) { 6 } else { 128 };
 /// Most bytes of a leaf with several elements.
-const BYTES_MAX: usize = 4096;
+const BYTES_MAX: usize = 2048;
+/// From so many bytes on, a leaf of [`ROOMY_COUNT`] elements gets the capacity of a full one.
+const ROOMY_BYTES: usize = if cfg!(test) { 100 } else { BYTES_MAX * 3 / 8 };
+/// Leaves of a few long members are measured to fit.
+const ROOMY_COUNT: usize = if cfg!(test) { 4 } else { 16 };
+/// Below it a leaf would better be joined.
+const SPARSE_BYTES: usize = BYTES_MAX * 3 / 8;
+/// How full two leaves may be after they shared with a third, or became one.
+const SHARED_BYTES: usize = BYTES_MAX * 7 / 8;
+const SHARED_COUNT: usize = COUNT_MAX * 7 / 8;
 const SCORE: usize = size_of::<f64>();
-const END: usize = size_of::<u16>();
-const ROW: usize = SCORE + END + 1;
+const ROW: usize = SCORE + size_of::<u32>();
+const PLACE_BITS: u32 = 12;
+const PLACE_MASK: u32 = (1 << PLACE_BITS) - 1;
 
-const _: () = assert!(BYTES_MAX <= u16::MAX as usize);
+const _: () = assert!(BYTES_MAX <= 1 << PLACE_BITS && size_class(BYTES_MAX) == BYTES_MAX);
 
 /// See the head of the file.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Run {
-    count: usize,
-    bytes: Vec<u8>,
+    count: u16,
+    /// Bytes at the end that are members, or were; [`BYTES_MAX`] at most.
+    heap: u16,
+    /// Bytes of gone members.
+    dead: u16,
+    bytes: Box<[u8]>,
 }
 
 /// An element to be put in.
@@ -91,139 +107,153 @@ impl Key {
     }
 }
 
-fn short(len: usize) -> u16 {
-    u16::try_from(len).unwrap_or(u16::MAX)
+type Row = [u8; ROW];
+
+fn score_of(row: &Row) -> f64 {
+    row.first_chunk().map_or(0.0, |score| f64::from_le_bytes(*score))
+}
+
+/// Offset and length of a member, and its tag.
+fn place_of(row: &Row) -> (usize, usize, u8) {
+    let [.., a, b, c, d] = *row;
+    let word = u32::from_le_bytes([a, b, c, d]);
+    let [tag, ..] = word.to_le_bytes();
+    ((word >> 8 & PLACE_MASK) as usize, (word >> (8 + PLACE_BITS)) as usize, tag)
+}
+
+fn row_of(score: f64, offset: usize, len: usize, tag: u8) -> Row {
+    let bits = |count: usize| u32::try_from(count).unwrap_or(0) & PLACE_MASK;
+    let word = bits(len) << (8 + PLACE_BITS) | bits(offset) << 8 | u32::from(tag);
+    let mut row = [0; ROW];
+    row[..SCORE].copy_from_slice(&score.to_le_bytes());
+    row[SCORE..].copy_from_slice(&word.to_le_bytes());
+    row
+}
+
+fn short(count: usize) -> u16 {
+    u16::try_from(count).unwrap_or(u16::MAX)
+}
+
+/// What a leaf of so many bytes and elements gets.
+fn capacity(bytes: usize, count: usize) -> usize {
+    let is_roomy = bytes > ROOMY_BYTES && count >= ROOMY_COUNT;
+    if is_roomy && bytes <= BYTES_MAX { BYTES_MAX } else { size_class(bytes) }
 }
 
 /// Reading.
 impl Run {
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.count
+        usize::from(self.count)
+    }
+
+    #[inline]
+    fn rows(&self) -> &[Row] {
+        &self.bytes.as_chunks().0[..self.len()]
     }
 
     #[inline]
     pub(super) fn score(&self, index: usize) -> f64 {
-        let (scores, _) = self.bytes[..SCORE * self.count].as_chunks();
-        f64::from_le_bytes(scores[index])
+        score_of(&self.rows()[index])
     }
 
+    /// Whether it is a single element, longer than offsets can say.
     #[inline]
-    fn end(&self, index: usize) -> usize {
-        let at = SCORE * self.count + END * index;
-        usize::from(u16::from_le_bytes([self.bytes[at], self.bytes[at + 1]]))
-    }
-
-    /// Where a member begins, counted from the first; for the number of elements: where all end.
-    #[inline]
-    fn start(&self, index: usize) -> usize {
-        if index == 0 {
-            0
-        } else if index == self.count {
-            self.bytes.len() - ROW * self.count
-        } else {
-            self.end(index - 1)
-        }
+    fn is_oversize(&self) -> bool {
+        self.bytes.len() > BYTES_MAX
     }
 
     #[inline]
     pub(super) fn member(&self, index: usize) -> &[u8] {
-        let members = &self.bytes[ROW * self.count..];
-        &members[self.start(index)..self.start(index + 1)]
+        self.member_of(&self.rows()[index])
+    }
+
+    #[inline]
+    fn member_of(&self, row: &Row) -> &[u8] {
+        if self.is_oversize() {
+            return &self.bytes[ROW..];
+        }
+        let (offset, len, _) = place_of(row);
+        &self.bytes[self.bytes.len() - offset..][..len]
+    }
+
+    /// The low byte of a member's hash, as it was given.
+    pub(super) fn tag(&self, index: usize) -> u8 {
+        place_of(&self.rows()[index]).2
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        self.bytes.capacity()
+        self.bytes.len()
+    }
+
+    /// Bytes that its elements need.
+    fn live(&self) -> usize {
+        if self.is_oversize() {
+            return self.bytes.len();
+        }
+        ROW * self.len() + usize::from(self.heap - self.dead)
+    }
+
+    /// Bytes that some of them need.
+    fn bytes_of(&self, range: Range<usize>) -> usize {
+        self.rows()[range].iter().map(|row| ROW + self.member_of(row).len()).sum()
     }
 
     /// Number of elements whose score is below `score`, or not above it.
     #[inline]
     fn scores_before(&self, score: f64, with_equal: bool) -> usize {
-        let (scores, _) = self.bytes[..SCORE * self.count].as_chunks();
+        let rows = self.rows();
         if with_equal {
-            cow_tree::partition_point(scores, |own| f64::from_le_bytes(*own) <= score)
+            cow_tree::partition_point(rows, |row| score_of(row) <= score)
         } else {
-            cow_tree::partition_point(scores, |own| f64::from_le_bytes(*own) < score)
+            cow_tree::partition_point(rows, |row| score_of(row) < score)
         }
     }
 
     /// Number of elements of a range of equal scores whose member is below `member`.
     fn members_before(&self, equal: Range<usize>, member: &[u8], with_equal: bool) -> usize {
-        let (mut low, mut high) = (equal.start, equal.end);
-        while low < high {
-            let middle = low.midpoint(high);
-            let own = self.member(middle);
-            if own < member || with_equal && own == member {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        low
+        let below = self.rows()[equal.clone()].partition_point(|row| {
+            let own = self.member_of(row);
+            own < member || with_equal && own == member
+        });
+        equal.start + below
     }
 
     /// Where an element is, else where it would come.
     pub(super) fn position(&self, score: f64, member: &[u8]) -> Result<usize, usize> {
         let low = self.scores_before(score, false);
-        // Mostly few elements share a score, and these are at hand.
-        let (scores, _) = self.bytes[..SCORE * self.count].as_chunks();
-        let equal = scores[low..].iter().take_while(|own| f64::from_le_bytes(**own) == score);
-        let high = low + equal.count();
-        let at = self.members_before(low..high, member, false);
-        if at < high && self.member(at) == member { Ok(at) } else { Err(at) }
+        let is_equal = |row: &&Row| score_of(row) == score;
+        // Mostly nobody else has the score.
+        let equal = match self.rows().get(low..low + 2) {
+            Some([_, second]) if !is_equal(&second) => 1,
+            _ => self.rows()[low..].iter().take_while(is_equal).count(),
+        };
+        let rows = &self.rows()[low..low + equal.min(self.len() - low)];
+        let below = match rows {
+            [only] if !is_equal(&only) => return Err(low),
+            [only] => usize::from(self.member_of(only) < member),
+            _ => rows.partition_point(|row| self.member_of(row) < member),
+        };
+        let found = rows.get(below).is_some_and(|row| self.member_of(row) == member);
+        if found { Ok(low + below) } else { Err(low + below) }
     }
 
     /// Number of elements before a cut.
     pub(super) fn rank_at(&self, cut: Cut<'_>) -> usize {
         match cut {
             Cut::Start => 0,
-            Cut::End => self.count,
+            Cut::End => self.len(),
             Cut::BeforeScore(score) => self.scores_before(score, false),
             Cut::AfterScore(score) => self.scores_before(score, true),
-            Cut::BeforeMember(member) => self.members_before(0..self.count, member, false),
-            Cut::AfterMember(member) => self.members_before(0..self.count, member, true),
+            Cut::BeforeMember(member) => self.members_before(0..self.len(), member, false),
+            Cut::AfterMember(member) => self.members_before(0..self.len(), member, true),
         }
     }
 
     /// Where a member is, found by its tag. O(n).
     pub(super) fn find(&self, member: &[u8], tag: u8) -> Option<usize> {
-        const LANES: usize = 16;
-        let tags = &self.bytes[(SCORE + END) * self.count..ROW * self.count];
-        for (block, lanes) in tags.chunks(LANES).enumerate() {
-            // Without branches, so that all lanes are compared at once.
-            if lanes.iter().fold(0, |found, own| found | u8::from(*own == tag)) != 0 {
-                for (lane, own) in lanes.iter().enumerate() {
-                    let index = block * LANES + lane;
-                    if *own == tag && self.member(index) == member {
-                        return Some(index);
-                    }
-                }
-            }
-        }
-        None
-    }
-
-    /// The low byte of a member's hash, as it was given.
-    pub(super) fn tag(&self, index: usize) -> u8 {
-        self.bytes[(SCORE + END) * self.count + index]
-    }
-
-    /// The same elements in an allocation of their own.
-    fn copy(&self, range: Range<usize>) -> Self {
-        let Range { start, end } = range;
-        let (count, from, until) = (end - start, self.start(start), self.start(end));
-        let len = ROW * count + until - from;
-        let mut bytes = Vec::with_capacity(size_class(len));
-        bytes.extend_from_slice(&self.bytes[SCORE * start..SCORE * end]);
-        for index in start..end {
-            let end = short(self.start(index + 1) - from);
-            bytes.extend_from_slice(&end.to_le_bytes());
-        }
-        let tags = (SCORE + END) * self.count;
-        bytes.extend_from_slice(&self.bytes[tags + start..tags + end]);
-        let members = ROW * self.count;
-        bytes.extend_from_slice(&self.bytes[members + from..members + until]);
-        Self { count, bytes }
+        let is_sought = |row: &Row| row[SCORE] == tag && self.member_of(row) == member;
+        self.rows().iter().position(is_sought)
     }
 }
 
@@ -237,15 +267,15 @@ impl Run {
 
     /// Whether the element can be added to these.
     fn has_room(&self, element: Element<'_>) -> bool {
-        self.count == 0
-            || self.count < COUNT_MAX && self.bytes.len() + ROW + element.member.len() <= BYTES_MAX
+        let needed = self.live() + ROW + element.member.len();
+        self.count == 0 || self.len() < COUNT_MAX && needed <= BYTES_MAX
     }
 
     /// Inserts an element at its place; what comes too much goes to `after`.
     pub(super) fn insert(&mut self, at: usize, element: Element<'_>, after: &mut Vec<Self>) {
         if self.has_room(element) {
             self.put(at, element);
-        } else if at == self.count {
+        } else if at == self.len() {
             // Ascending elements fill their leaves.
             after.push(Self::of(element));
         } else if at == 0 {
@@ -269,127 +299,126 @@ impl Run {
 
     /// Where to split: half of the elements, or of the bytes where members are long.
     fn middle(&self) -> usize {
-        if self.count >= COUNT_MAX {
-            return self.count / 2;
+        if self.len() >= COUNT_MAX {
+            return self.len() / 2;
         }
-        let half = self.start(self.count) / 2;
-        (1..self.count).find(|index| self.start(*index) >= half).unwrap_or(self.count - 1)
+        self.within(self.live() / 2).clamp(1, self.len() - 1)
+    }
+
+    /// How many of the first elements have so many bytes together, at most.
+    fn within(&self, bytes: usize) -> usize {
+        let mut sum = 0;
+        let is_beyond = |row: &Row| {
+            sum += ROW + self.member_of(row).len();
+            sum > bytes
+        };
+        self.rows().iter().position(is_beyond).unwrap_or(self.len())
     }
 
     fn put(&mut self, at: usize, element: Element<'_>) {
         let Element { score, member, tag } = element;
-        let (count, len) = (self.count, member.len());
-        let (start, all) = (self.start(at), self.start(count));
-        if count == 1 {
-            self.bytes[SCORE..SCORE + END].copy_from_slice(&short(all).to_le_bytes());
+        let (count, len) = (self.len(), member.len());
+        if ROW + len > BYTES_MAX {
+            debug_assert_eq!(count, 0, "it stands by itself");
+            self.bytes = [&row_of(score, 0, 0, tag), member].concat().into();
+            self.count = 1;
+            return;
         }
-        let old = self.bytes.len();
-        self.reserve(ROW + len);
-        self.bytes.resize(old + ROW + len, 0);
-        let more = count + 1;
-        let bytes = &mut self.bytes;
-        // From the right, so that nothing is overwritten before it has moved.
-        bytes.copy_within(ROW * count + start..ROW * count + all, ROW * more + start + len);
-        bytes.copy_within(ROW * count..ROW * count + start, ROW * more);
-        let (ends, tags) = (SCORE * count, (SCORE + END) * count);
-        let (new_ends, new_tags) = (SCORE * more, (SCORE + END) * more);
-        bytes.copy_within(tags + at..tags + count, new_tags + at + 1);
-        bytes.copy_within(tags..tags + at, new_tags);
-        bytes.copy_within(ends + END * at..ends + END * count, new_ends + END * (at + 1));
-        bytes.copy_within(ends..ends + END * at, new_ends);
-        bytes.copy_within(SCORE * at..SCORE * count, SCORE * (at + 1));
-
-        bytes[SCORE * at..SCORE * (at + 1)].copy_from_slice(&score.to_le_bytes());
-        let end = short(start + len).to_le_bytes();
-        bytes[new_ends + END * at..new_ends + END * (at + 1)].copy_from_slice(&end);
-        for end in bytes[new_ends + END * (at + 1)..new_tags].chunks_exact_mut(END) {
-            let moved = u16::from_le_bytes([end[0], end[1]]).wrapping_add(short(len));
-            end.copy_from_slice(&moved.to_le_bytes());
+        let (live, heap) = (self.live(), usize::from(self.heap));
+        if ROW * (count + 1) + heap + len > self.bytes.len() {
+            let fits = live + ROW + len <= self.bytes.len();
+            let capacity =
+                if fits { self.bytes.len() } else { capacity(live + ROW + len, count + 1) };
+            *self = self.copy(0..count, capacity);
         }
-        bytes[new_tags + at] = tag;
-        bytes[ROW * more + start..ROW * more + start + len].copy_from_slice(member);
-        self.count = more;
+        let offset = usize::from(self.heap) + len;
+        let start = self.bytes.len() - offset;
+        self.bytes[start..start + len].copy_from_slice(member);
+        self.bytes.copy_within(ROW * at..ROW * count, ROW * (at + 1));
+        self.bytes[ROW * at..ROW * (at + 1)].copy_from_slice(&row_of(score, offset, len, tag));
+        self.count += 1;
+        self.heap = short(offset);
     }
 
-    fn reserve(&mut self, more: usize) {
-        let needed = self.bytes.len() + more;
-        if needed > self.bytes.capacity() {
-            self.bytes.reserve_exact(size_class(needed) - self.bytes.len());
+    /// Some of the elements in an allocation of their own, of at least their size.
+    fn copy(&self, range: Range<usize>, capacity: usize) -> Self {
+        if self.is_oversize() {
+            return self.clone();
         }
+        let mut run = Self { bytes: vec![0; capacity].into(), ..Self::default() };
+        run.take_in(0, self, range);
+        run
+    }
+
+    /// Puts elements of another leaf in, which come at one place; there must be room.
+    fn take_in(&mut self, at: usize, other: &Self, range: Range<usize>) {
+        let (count, more) = (self.len(), range.len());
+        self.bytes.copy_within(ROW * at..ROW * count, ROW * (at + more));
+        let (mut heap, all) = (usize::from(self.heap), self.bytes.len());
+        for (row, to) in other.rows()[range].iter().zip(at..) {
+            let member = other.member_of(row);
+            heap += member.len();
+            self.bytes[all - heap..][..member.len()].copy_from_slice(member);
+            let moved = row_of(score_of(row), heap, member.len(), place_of(row).2);
+            self.bytes[ROW * to..ROW * (to + 1)].copy_from_slice(&moved);
+        }
+        (self.count, self.heap) = (short(count + more), short(heap));
+    }
+
+    /// The same with so many bytes, for which room is made.
+    fn take_over(&mut self, at: usize, other: &Self, range: Range<usize>, bytes: usize) {
+        if ROW * self.len() + usize::from(self.heap) + bytes > self.bytes.len() {
+            let capacity = capacity(self.live() + bytes, self.len() + range.len());
+            *self = self.copy(0..self.len(), capacity.max(self.bytes.len()));
+        }
+        self.take_in(at, other, range);
     }
 
     pub(super) fn remove(&mut self, range: Range<usize>) {
-        let Range { start: first, end: behind } = range;
-        let (count, gone) = (self.count, behind - first);
-        if gone == 0 {
+        let count = self.len();
+        if range.len() == count {
+            *self = Self::default();
             return;
         }
-        let (from, until, all) = (self.start(first), self.start(behind), self.start(count));
-        let less = count - gone;
-        let bytes = &mut self.bytes;
-        let (ends, tags) = (SCORE * count, (SCORE + END) * count);
-        let (new_ends, new_tags) = (SCORE * less, (SCORE + END) * less);
-        // From the left, for the same reason.
-        bytes.copy_within(SCORE * behind..ends, SCORE * first);
-        bytes.copy_within(ends..ends + END * first, new_ends);
-        bytes.copy_within(ends + END * behind..tags, new_ends + END * first);
-        bytes.copy_within(tags..tags + first, new_tags);
-        bytes.copy_within(tags + behind..tags + count, new_tags + first);
-        bytes.copy_within(ROW * count..ROW * count + from, ROW * less);
-        bytes.copy_within(ROW * count + until..ROW * count + all, ROW * less + from);
-        for end in bytes[new_ends + END * first..new_tags].chunks_exact_mut(END) {
-            let moved = u16::from_le_bytes([end[0], end[1]]).wrapping_sub(short(until - from));
-            end.copy_from_slice(&moved.to_le_bytes());
+        for index in range.clone() {
+            self.dead += short(self.member(index).len());
         }
-        self.count = less;
-        self.bytes.truncate(ROW * less + all - (until - from));
+        self.bytes.copy_within(ROW * range.end..ROW * count, ROW * range.start);
+        self.count -= short(range.len());
         self.shrink();
     }
 
-    /// Gives back what is a quarter of the capacity or more.
+    /// Gives back what it has too much, if that is three quarters.
     fn shrink(&mut self) {
-        let needed = size_class(self.bytes.len());
-        if needed + needed / 4 < self.bytes.capacity() {
-            self.bytes.shrink_to(needed);
+        let capacity = capacity(self.live(), self.len());
+        if 4 * capacity < self.bytes.len() {
+            *self = self.copy(0..self.len(), capacity);
         }
     }
 
     /// Changes a score without a change of order.
-    pub(super) fn set_score(&mut self, index: usize, score: f64) {
-        self.bytes[SCORE * index..SCORE * (index + 1)].copy_from_slice(&score.to_le_bytes());
+    fn set_score(&mut self, index: usize, score: f64) {
+        self.bytes[ROW * index..][..SCORE].copy_from_slice(&score.to_le_bytes());
     }
 
     /// Gives element number `at` another score, if it stays within this leaf for sure.
     pub(super) fn rescore(&mut self, at: usize, score: f64) -> bool {
-        let old = self.score(at);
-        let is_between = {
-            let member = self.member(at);
-            let follows =
-                at == 0 && score >= old || at > 0 && precedes(self, at - 1, score, member);
-            let leads = at + 1 == self.count && score <= old
-                || at + 1 < self.count && !precedes(self, at + 1, score, member);
-            follows && leads
-        };
-        if is_between {
-            self.set_score(at, score);
-            return true;
-        }
+        let (count, old) = (self.len(), self.score(at));
         let to = self.position(score, self.member(at)).unwrap_or_else(|to| to);
         let to = if to > at { to - 1 } else { to };
-        let stays = (to > 0 || score >= old) && (to + 1 < self.count || score <= old);
-        if stays {
-            let member = self.member(at).to_vec();
-            let tag = self.tag(at);
-            self.remove(at..at + 1);
-            self.put(to, Element { score, member: &member, tag });
+        let stays = (to > 0 || score >= old) && (to + 1 < count || score <= old);
+        if !stays {
+            return false;
         }
-        stays
+        self.set_score(at, score);
+        let rows = &mut self.bytes.as_chunks_mut::<ROW>().0[..count];
+        if to < at {
+            rows[to..=at].rotate_right(1);
+        } else {
+            rows[at..=to].rotate_left(1);
+        }
+        true
     }
-}
-
-fn precedes(run: &Run, index: usize, score: f64, member: &[u8]) -> bool {
-    let own = run.score(index);
-    own < score || own == score && run.member(index) < member
 }
 
 impl cow_tree::Leaf for Run {
@@ -397,7 +426,7 @@ impl cow_tree::Leaf for Run {
     type Limits = ();
 
     fn weight(&self) -> usize {
-        self.count
+        self.len()
     }
 
     fn key(&self) -> Key {
@@ -415,44 +444,50 @@ impl cow_tree::Leaf for Run {
     }
 
     fn split_off(&mut self, offset: usize) -> Self {
-        let right = self.copy(offset..self.count);
         if offset == 0 {
-            *self = Self::default();
-        } else {
-            self.remove(offset..self.count);
+            return std::mem::take(self);
         }
+        let (bytes, count) = (self.bytes_of(offset..self.len()), self.len() - offset);
+        let right = self.copy(offset..self.len(), capacity(bytes, count));
+        self.remove(offset..self.len());
         right
     }
 
     fn is_sparse(&self, (): ()) -> bool {
-        self.count < COUNT_MAX / 4 && self.bytes.len() < BYTES_MAX / 4
+        self.len() < COUNT_MAX * 3 / 8 && self.live() < SPARSE_BYTES
     }
 
     fn fits_with(&self, right: &Self, (): ()) -> bool {
-        self.count + right.count <= COUNT_MAX * 3 / 4
-            && self.bytes.len() + right.bytes.len() <= BYTES_MAX * 3 / 4
+        self.len() + right.len() <= SHARED_COUNT && self.live() + right.live() <= SHARED_BYTES
     }
 
     fn absorb(&mut self, right: &Self) {
-        let (own, other) = (std::mem::take(self), right);
-        let count = own.count + other.count;
-        let shift = own.start(own.count);
-        let mut bytes = Vec::with_capacity(size_class(own.bytes.len() + other.bytes.len()));
-        bytes.extend_from_slice(&own.bytes[..SCORE * own.count]);
-        bytes.extend_from_slice(&other.bytes[..SCORE * other.count]);
-        for index in 0..own.count {
-            bytes.extend_from_slice(&short(own.start(index + 1)).to_le_bytes());
+        self.take_over(self.len(), right, 0..right.len(), right.live());
+    }
+
+    fn can_share(&self, middle: &Self, right: &Self) -> bool {
+        let parts = [self, middle, right];
+        let bytes: usize = parts.iter().map(|part| part.live()).sum();
+        let count: usize = parts.iter().map(|part| part.len()).sum();
+        bytes <= 2 * SHARED_BYTES
+            && count <= 2 * SHARED_COUNT
+            && !parts.iter().any(|part| part.is_oversize())
+    }
+
+    fn share(&mut self, middle: &Self, right: &mut Self) -> bool {
+        let bytes = (self.live() + middle.live() + right.live()) / 2;
+        let count = (self.len() + middle.len() + right.len()) / 2;
+        let first = middle.within(bytes.saturating_sub(self.live()));
+        let first = first.min(count.saturating_sub(self.len()));
+        let taken = middle.bytes_of(0..first);
+        let rest = middle.live() - taken;
+        // A long member may make the halves different.
+        if right.live() + rest > BYTES_MAX || right.len() + middle.len() - first > COUNT_MAX {
+            return false;
         }
-        for index in 0..other.count {
-            bytes.extend_from_slice(&short(shift + other.start(index + 1)).to_le_bytes());
-        }
-        for part in [&own, other] {
-            bytes.extend_from_slice(&part.bytes[(SCORE + END) * part.count..ROW * part.count]);
-        }
-        for part in [&own, other] {
-            bytes.extend_from_slice(&part.bytes[ROW * part.count..]);
-        }
-        *self = Self { count, bytes };
+        self.take_over(self.len(), middle, 0..first, taken);
+        right.take_over(0, middle, first..middle.len(), rest);
+        true
     }
 
     fn address(&self) -> usize {

@@ -125,7 +125,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0_u16..4, 1000_usize..70_000, score())
             .prop_map(|(member, len, score)| Op::PutLong(member, len, score)),
         6 => (0_u16..90).prop_map(Op::Remove),
-        2 => (any::<bool>(), 1_usize..4).prop_map(|(front, count)| Op::Pop(front, count)),
+        2 => (any::<bool>(), 1_usize..20).prop_map(|(front, count)| Op::Pop(front, count)),
         1 => (0_u16..60, 0_u16..40).prop_map(|(from, count)| Op::RemoveRange(from, count)),
         1 => (score(), score()).prop_map(|(min, max)| Op::RemoveScores(min, max)),
         1 => Just(Op::Settle),
@@ -307,4 +307,45 @@ fn scan_returns_who_stays_however_scores_change() {
     }
     assert_eq!(seen.len(), 300);
     assert!(seen.values().all(|times| *times == 1));
+}
+
+fn large_of(set: &SortedSet) -> &Large {
+    let Form::Large(large) = &set.0 else { panic!("it is large") };
+    large
+}
+
+/// A queue: the lowest or highest go, others come, some to where others went.
+#[test]
+fn pairs_of_popped_elements_are_swept_up() {
+    let (mut set, mut model) = (SortedSet::default(), Model::default());
+    let mut rng = fastrand::Rng::with_seed(7);
+    let put = |set: &mut SortedSet, model: &mut Model, number: u16, score: f64| {
+        set.insert(&number.to_be_bytes(), score, LARGE, &Epochs::new());
+        model.0.insert(number.to_be_bytes().to_vec(), score);
+    };
+    for number in 0..600 {
+        put(&mut set, &mut model, number, f64::from(number));
+    }
+    for turn in 0..3000_u16 {
+        let all = model.sorted();
+        let (end, expected) =
+            if turn % 5 == 4 { (End::Back, all.last()) } else { (End::Front, all.first()) };
+        assert_eq!(set.pop(end, owned).as_ref(), expected);
+        expected.map(|(_, member)| model.0.remove(member));
+        // The same members come again, with the same scores at times.
+        let number = rng.u16(0..700);
+        let score = if turn % 3 == 0 { number } else { rng.u16(0..600 + turn) };
+        put(&mut set, &mut model, number, f64::from(score));
+        let left = large_of(&set).pairs_left();
+        assert!(left <= set.len() / 2, "{left} pairs of {}", set.len());
+        if turn % 100 == 0 {
+            compare(&set, &model);
+        }
+    }
+    while let Some((_, member)) = model.sorted().first() {
+        let popped = set.pop(End::Front, owned);
+        assert_eq!(popped.as_ref().map(|(_, member)| member), Some(member));
+        model.0.remove(member);
+    }
+    assert!(set.is_empty());
 }
