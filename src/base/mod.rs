@@ -1,6 +1,7 @@
 //! Ground floor: numbers, bytes, time and limits that every other layer may use.
 
 pub mod blob;
+pub mod bytes;
 pub mod crc64;
 pub mod glob;
 pub mod grisu;

@@ -4,13 +4,13 @@
 //! empty afterwards goes. A small one is unpacked for the closure, and packed again behind it.
 
 use super::journal::{Change, DEL, Event, NEW};
-use super::packed::{ROOM, content_of_value, kind_of_packed, repacked, unpack_as};
+use super::packed::{self, is_small_again, kind_of_packed, unpack_as, with_content};
 use super::spot::{Ledger, Replacing, Spot};
 use super::value::{KeyEntry, KeyRef, Stored, Value, WrongType};
 use super::write::{Free, Lifetime, Writer};
 use crate::structures::access_clock::Access;
 use crate::structures::cow_table::{Occupied, Slot, Vacant};
-use crate::structures::entry::{Content, Entry, Form, NewContent};
+use crate::structures::entry::{Content, Detached, Entry, Form, NewContent};
 use crate::structures::epoch::Epochs;
 use crate::structures::lifespan::Lifespan;
 
@@ -65,10 +65,10 @@ impl Writer<'_> {
             self.remove(key, Free::Later, DEL);
             return false;
         }
-        let mut room = ROOM;
-        let content = content_of_value(value.into_value(), &mut room);
         let spot = self.spot(key);
-        spot.store(content, Form::Whole, lifetime, Replacing::Overwrites).note(key, event, 1);
+        with_content(value.into_value(), |content| {
+            spot.store(content, Form::Whole, lifetime, Replacing::Overwrites).note(key, event, 1);
+        });
         true
     }
 }
@@ -89,13 +89,12 @@ fn run<T: Stored, R>(
     edit: impl FnOnce(&mut T, &mut Epochs) -> (R, Change),
 ) -> Result<(R, Change), WrongType> {
     slot.edit(|entry, epochs| {
-        let mut room = ROOM;
         if let Content::Packed(packed) = entry.view().content() {
             let mut value = unpack_as::<T>(packed)?;
             let outcome = edit(&mut value, epochs);
             let mut value = value.into_value();
             ledger.enroll(hash, &mut value);
-            put_back(entry, content_of_value(value, &mut room));
+            put_back(entry, value);
             return Ok(outcome);
         }
         let value = entry.nested_mut().ok_or(WrongType)?;
@@ -103,23 +102,34 @@ fn run<T: Stored, R>(
         let outcome = edit(collection, epochs);
         if let Some(members) = collection.expiring_mut() {
             ledger.reschedule(hash, members);
-        } else if let Some(packed) = repacked(value, &mut room) {
-            put_back(entry, NewContent::Packed(packed));
+        } else if is_small_again(value)
+            && let Some(Detached::Nested(value)) = entry.detach()
+        {
+            put_back(entry, *value);
         }
         Ok(outcome)
     })
 }
 
-/// What is replaced was copied or is small: it is freed at once.
-fn put_back(entry: &mut KeyEntry, content: NewContent<'_, Value>) {
-    let lifespan = entry.view().lifespan();
-    drop(entry.set(content, Form::Whole, lifespan));
+/// Puts a value into an entry that holds nothing by pointer.
+#[inline]
+fn put_back(entry: &mut KeyEntry, value: Value) {
+    with_content(value, |content| {
+        if let NewContent::Packed(packed) = &content
+            && entry.repack(*packed)
+        {
+            return;
+        }
+        let lifespan = entry.view().lifespan();
+        let held = entry.set(content, Form::Whole, lifespan);
+        debug_assert!(held.is_none(), "it held nothing by pointer");
+    });
 }
 
 fn is_vacant(entry: KeyRef<'_>) -> bool {
     match entry.content() {
         Content::Nested(value) => value.is_vacant(),
-        Content::Packed(packed) => packed.bytes.is_empty(),
+        Content::Packed(packed) => packed::is_vacant(packed),
         Content::Int(_) | Content::Inline(_) | Content::Blob(_) => false,
     }
 }
@@ -151,15 +161,17 @@ fn create<T: Stored, R>(
     mut ledger: Ledger<'_>,
     edit: impl FnOnce(&mut T, &mut Epochs) -> (R, Change),
 ) -> R {
-    let mut value = T::default();
+    let mut value = T::fresh();
     let (result, change) = edit(&mut value, slot.epochs());
     let is_vacant = value.is_vacant();
     if !is_vacant {
-        let (mut value, mut room) = (value.into_value(), ROOM);
+        let mut value = value.into_value();
         ledger.enroll(hash, &mut value);
-        let content = content_of_value(value, &mut room);
         let clock = ledger.clock.fresh(ledger.db, hash, ledger.now);
-        slot.insert(Entry::new(key, content, Form::Whole, Lifespan::default(), clock));
+        let entry = with_content(value, |content| {
+            Entry::new(key, content, Form::Whole, Lifespan::default(), clock)
+        });
+        slot.insert(entry);
     }
     if !is_vacant || change != Change::None {
         ledger.note(key, NEW, 0);

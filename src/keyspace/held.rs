@@ -44,6 +44,9 @@ impl Collection for List {
     fn relocate(&mut self, _: &Epochs, mover: &mut Mover<'_>) {
         Self::relocate(self, mover);
     }
+    fn fresh() -> Self {
+        Self::of_small(ListPack::lent())
+    }
     fn free_effort(&self) -> usize {
         Self::free_effort(self)
     }
@@ -127,6 +130,9 @@ impl Collection for SortedSet {
     fn relocate(&mut self, _: &Epochs, mover: &mut Mover<'_>) {
         Self::relocate(self, mover);
     }
+    fn fresh() -> Self {
+        Self::from_pack(ListPack::lent())
+    }
     fn free_effort(&self) -> usize {
         Self::free_effort(self)
     }
@@ -196,6 +202,9 @@ impl Collection for Hash {
     }
     fn relocate(&mut self, epochs: &Epochs, mover: &mut Mover<'_>) {
         Self::relocate(self, epochs, mover);
+    }
+    fn fresh() -> Self {
+        Self::of_pairs(ListPack::lent())
     }
     fn free_effort(&self) -> usize {
         Self::free_effort(self)

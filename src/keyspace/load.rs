@@ -5,7 +5,7 @@
 //! key in.
 
 use super::journal::Event;
-use super::packed::{ROOM, content_of_value};
+use super::packed::with_content;
 use super::value::{KeyEntry, NewString, Value, content_of};
 use super::write::{Parts, Writer};
 use crate::base::blob::Blob;
@@ -67,7 +67,9 @@ impl Maker {
 }
 
 fn entry(key: &[u8], value: LoadedValue<'_>, lifespan: Lifespan, clock: u32) -> KeyEntry {
-    let (blob, mut room);
+    let blob;
+    let make =
+        |content: NewContent<'_, Value>| Entry::new(key, content, Form::Whole, lifespan, clock);
     let content = match value {
         LoadedValue::Int(value) => NewContent::Int(value),
         LoadedValue::Text(text) => content_of(NewString::Bytes(text)),
@@ -75,12 +77,9 @@ fn entry(key: &[u8], value: LoadedValue<'_>, lifespan: Lifespan, clock: u32) -> 
             blob = Blob::new(bytes);
             content_of(NewString::Shared(&blob))
         }
-        LoadedValue::Other(value) => {
-            room = ROOM;
-            content_of_value(value, &mut room)
-        }
+        LoadedValue::Other(value) => return with_content(value, make),
     };
-    Entry::new(key, content, Form::Whole, lifespan, clock)
+    make(content)
 }
 
 /// A key that is ready to be put in. Dropping it frees it.

@@ -2,12 +2,13 @@
 //!
 //! A listpack or an intset of its own would cost two allocations beside the key's, for the type's
 //! struct and for the bytes; packed, a hash of five short fields takes two thirds. Each look and
-//! each change unpacks it, so only what is unpacked in a fraction of a command's time is kept so:
-//! up to [`ITEMS_MAX`] items and [`BYTES_MAX`] bytes. A collection that has outgrown this is packed
-//! again when half is enough, lest one at the border be made anew by every other change.
+//! each change unpacks it into a buffer that the thread keeps for this
+//! ([`crate::structures::scratch`]), so only what is copied in a fraction of a command's time is
+//! packed: up to [`ITEMS_MAX`] items and [`BYTES_MAX`] bytes. A collection that has outgrown this is
+//! packed again when half is enough, lest one at the border be made anew by every other change.
 //!
-//! 1. What is packed is vacant only if it has no bytes, and has no members that expire.
-//! 2. Packed bytes were written by [`content_of_value`]; nothing foreign comes to be unpacked.
+//! 1. What has members that expire is not packed.
+//! 2. Packed bytes were written by [`with_content`]; nothing foreign comes to be unpacked.
 
 use super::value::{
     KeyRef, Kind, Stored, StringRef, Value, ValueRef, WrongType, encoding_of, kind_of, kind_of_tag,
@@ -16,6 +17,7 @@ use super::value::{
 use crate::structures::entry::{Content, INLINE_MAX, NewContent, Packed};
 use crate::structures::intset::IntSet;
 use crate::structures::listpack::ListPack;
+use crate::structures::scratch;
 use std::ops::Deref;
 
 /// The longest listpack or intset that is packed. Bytes.
@@ -25,12 +27,7 @@ pub(super) const ITEMS_MAX: usize = 32;
 /// What is packed as an intset; listpacks have the tags of their types.
 const INTEGERS: u8 = 4;
 
-const _: () = assert!(BYTES_MAX <= INLINE_MAX);
-
-/// Room for packed bytes.
-pub(super) type Room = [u8; BYTES_MAX];
-/// Room to be lent to [`content_of_value`].
-pub(super) const ROOM: Room = [0; BYTES_MAX];
+const _: () = assert!(BYTES_MAX <= INLINE_MAX && BYTES_MAX < scratch::CAPACITY);
 
 /// What a small collection consists of.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +38,7 @@ pub enum Small<'a> {
     Integers(&'a IntSet),
 }
 
-impl Small<'_> {
+impl<'a> Small<'a> {
     #[inline]
     fn fits(self, share: usize) -> bool {
         match self {
@@ -54,29 +51,54 @@ impl Small<'_> {
 
     /// Its packed form, given room and the tag of its type.
     #[inline]
-    fn pack(self, tag: u8, room: &mut Room) -> Packed<'_> {
-        let (tag, len) = match self {
-            Self::Items(pack) => (tag, pack.write_thin(room)),
-            Self::Integers(ints) => (INTEGERS, ints.write_thin(room)),
-        };
-        Packed { tag, bytes: &room[..len] }
+    fn pack(self, tag: u8, room: &'a mut [u8]) -> Packed<'a> {
+        match self {
+            Self::Items(pack) => {
+                let len = pack.write_thin(room);
+                Packed { tag, bytes: &room[..len] }
+            }
+            Self::Integers(ints) => Packed { tag: INTEGERS, bytes: ints.thin() },
+        }
     }
 }
 
-/// How a collection is kept from now on: packed, if it is small.
+/// Shows how a collection is kept from now on: packed, if it is small.
 #[inline]
-pub(super) fn content_of_value(value: Value, room: &mut Room) -> NewContent<'_, Value> {
-    match value.small() {
-        Some((tag, small)) if small.fits(1) => NewContent::Packed(small.pack(tag, room)),
-        _ => NewContent::Nested(Box::new(value)),
+pub(super) fn with_content<R>(value: Value, keep: impl FnOnce(NewContent<'_, Value>) -> R) -> R {
+    if let Some((tag, small)) = value.small().filter(|(_, small)| small.fits(1)) {
+        let mut room = scratch::lend_block();
+        let kept = keep(NewContent::Packed(small.pack(tag, &mut room)));
+        scratch::give_block(room);
+        return kept;
     }
+    keep(NewContent::Nested(Box::new(out_of_lent(value))))
 }
 
-/// The packed form of a collection that has become small enough.
+/// Whether a collection has become small enough to be packed again.
 #[inline]
-pub(super) fn repacked<'r>(value: &Value, room: &'r mut Room) -> Option<Packed<'r>> {
-    let (tag, small) = value.small().filter(|(_, small)| small.fits(2))?;
-    Some(small.pack(tag, room))
+pub(super) fn is_small_again(value: &Value) -> bool {
+    value.small().is_some_and(|(_, small)| small.fits(2))
+}
+
+/// The value in a buffer of its own.
+fn out_of_lent(value: Value) -> Value {
+    let copy = match value.small() {
+        Some((tag, Small::Items(pack))) if pack.is_lent() => Value::of_items(tag, pack.clone()),
+        Some((_, Small::Integers(ints))) if ints.is_lent() => {
+            Some(Value::of_integers(ints.clone()))
+        }
+        _ => None,
+    };
+    copy.unwrap_or(value)
+}
+
+/// Whether packed bytes stand for an empty collection.
+#[inline]
+pub(super) fn is_vacant(packed: Packed<'_>) -> bool {
+    match packed.tag {
+        INTEGERS => IntSet::thin_len(packed.bytes) == 0,
+        _ => packed.bytes.is_empty(),
+    }
 }
 
 /// The value that packed bytes stand for.

@@ -92,6 +92,10 @@ pub trait Collection: Default + Send + Sync {
     fn free_effort(&self) -> usize;
     /// Moves what lies badly in the allocator's pages; see [`Mover`].
     fn relocate(&mut self, epochs: &Epochs, mover: &mut Mover<'_>);
+    /// An empty one that will be packed, mostly.
+    fn fresh() -> Self {
+        Self::default()
+    }
     /// What it consists of, if that may stand beside its key.
     fn small(&self) -> Option<Small<'_>> {
         None

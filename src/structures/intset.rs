@@ -12,12 +12,17 @@
 
 use super::Corrupt;
 use super::relocation::address_of;
+use super::scratch;
 use super::size_class::size_class;
 use std::fmt;
 use std::mem;
 
 const HEADER: usize = 8;
 const EMPTY: [u8; HEADER] = [2, 0, 0, 0, 0, 0, 0, 0];
+/// Where the count stands.
+const COUNT_AT: usize = 4;
+/// Bytes of the count.
+const COUNT: usize = HEADER - COUNT_AT;
 /// Below this capacity a set keeps what it has.
 const SHRINK_MIN: usize = 64;
 
@@ -93,6 +98,15 @@ impl Clone for IntSet {
     }
 }
 
+impl Drop for IntSet {
+    #[inline]
+    fn drop(&mut self) {
+        if self.is_lent() {
+            scratch::give_block(mem::take(&mut self.bytes));
+        }
+    }
+}
+
 impl PartialEq for IntSet {
     fn eq(&self, other: &Self) -> bool {
         self.as_bytes() == other.as_bytes()
@@ -142,27 +156,40 @@ impl IntSet {
         if self.bytes.is_empty() { &EMPTY } else { &self.bytes[..self.byte_len()] }
     }
 
-    /// Writes the thin form, width and items, to the front of `out`, where there must be room for
-    /// the whole; says how many bytes those are: none of an empty set.
+    /// The thin form, count and items, for standing beside a key: the width follows from both. None
+    /// of a set that never had an item.
     #[inline]
-    pub fn write_thin(&self, out: &mut [u8]) -> usize {
-        let items = self.items();
-        let Some(width) = self.bytes.first().filter(|_| !items.is_empty()) else { return 0 };
-        out[0] = *width;
-        out[1..=items.len()].copy_from_slice(items);
-        items.len() + 1
+    pub fn thin(&self) -> &[u8] {
+        self.bytes.get(COUNT_AT..self.byte_len()).unwrap_or_default()
     }
 
-    /// The set of a thin form. Only for what [`IntSet::write_thin`] has written.
+    /// The set of a thin form that [`IntSet::thin`] gave, in a buffer that is lent.
     #[inline]
     pub fn of_thin(thin: &[u8]) -> Self {
-        let Some((width, items)) = thin.split_first() else { return Self::new() };
-        let mut set = Self::new();
-        set.resize(HEADER + items.len());
-        set.bytes[0] = *width;
-        set.bytes[HEADER..HEADER + items.len()].copy_from_slice(items);
-        set.settle(items.len() / set.width().bytes());
-        set
+        let Some(bytes) = thin.len().checked_sub(COUNT) else { return Self::new() };
+        let mut buffer = scratch::lend_block();
+        let end = COUNT_AT + thin.len();
+        if end > buffer.len() {
+            buffer = vec![0; size_class(end)].into_boxed_slice();
+        }
+        let width = bytes.checked_div(Self::thin_len(thin)).unwrap_or(usize::from(EMPTY[0]));
+        let [width, ..] = width.to_le_bytes();
+        buffer[..COUNT_AT].copy_from_slice(&[width, 0, 0, 0]);
+        buffer[COUNT_AT..end].copy_from_slice(thin);
+        Self { bytes: buffer }
+    }
+
+    /// How many items a thin form has.
+    #[inline]
+    pub fn thin_len(thin: &[u8]) -> usize {
+        let count = thin.first_chunk::<COUNT>();
+        count.map_or(0, |count| usize::try_from(u32::from_le_bytes(*count)).unwrap_or(0))
+    }
+
+    /// Whether its buffer is lent: too large to be kept.
+    #[inline]
+    pub fn is_lent(&self) -> bool {
+        scratch::is_lent(self.bytes.len())
     }
 
     /// Bytes allocated.
@@ -287,7 +314,7 @@ impl IntSet {
     /// Gives the allocation the class for a whole of `len` bytes.
     fn resize(&mut self, len: usize) {
         let class = size_class(len);
-        if class == self.bytes.len() {
+        if class == self.bytes.len() || self.is_lent() && class <= self.bytes.len() {
             return;
         }
         let mut bytes = mem::take(&mut self.bytes).into_vec();
@@ -494,11 +521,10 @@ mod tests {
                 prop_assert!(real.iter().rev().eq(model.iter().rev().copied()));
                 prop_assert_eq!((real.min(), real.max()), (model.first().copied(), model.last().copied()));
                 prop_assert_eq!(check(real.as_bytes()), Ok(()));
-                let mut thin = vec![0; real.as_bytes().len()];
-                let len = real.write_thin(&mut thin);
-                prop_assert_eq!(len == 0, model.is_empty());
-                let back = IntSet::of_thin(&thin[..len]);
+                let mut back = IntSet::of_thin(real.thin());
+                prop_assert_eq!(IntSet::thin_len(real.thin()), model.len());
                 prop_assert!(back == real || real.is_empty() && back.is_empty());
+                prop_assert!(back.insert(5) != model.contains(&5) && back.contains(5));
                 for probe in [-3, 0, 40_000, i64::MIN] {
                     prop_assert_eq!(real.contains(probe), model.contains(&probe));
                 }

@@ -17,6 +17,7 @@ pub mod listpack;
 pub mod member;
 pub mod member_deadlines;
 pub mod relocation;
+pub(crate) mod scratch;
 pub mod size_class;
 pub mod timing_wheel;
 

@@ -138,6 +138,7 @@ fn lifespan() -> impl Strategy<Value = Lifespan> {
 enum Op {
     Set(Value, Lifespan),
     Overwrite(Value),
+    Repack(u8, Vec<u8>),
     Live(Lifespan),
     Rename(usize, Lifespan),
     Append(Vec<u8>),
@@ -150,6 +151,8 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         (value(), lifespan()).prop_map(|(value, lifespan)| Op::Set(value, lifespan)),
         value().prop_map(Op::Overwrite),
+        (0..=TAGS_MAX, prop::collection::vec(any::<u8>(), 0..40))
+            .prop_map(|(tag, bytes)| Op::Repack(tag, bytes)),
         lifespan().prop_map(Op::Live),
         (0usize..600, lifespan()).prop_map(|(len, lifespan)| Op::Rename(len, lifespan)),
         prop::collection::vec(any::<u8>(), 0..9).prop_map(Op::Append),
@@ -196,6 +199,19 @@ proptest! {
                         model = value;
                     }
                     prop_assert_eq!(real.head, address);
+                }
+                Op::Repack(tag, bytes) => {
+                    let address = real.head;
+                    let did = real.repack(Packed { tag, bytes: &bytes });
+                    prop_assert_eq!(real.head, address);
+                    if let Value::Packed(_, old) = &model {
+                        prop_assert!(did || old.len() != bytes.len());
+                    } else {
+                        prop_assert!(!did);
+                    }
+                    if did {
+                        model = Value::Packed(tag, bytes);
+                    }
                 }
                 Op::Live(lifespan) => {
                     real.set_lifespan(lifespan);

@@ -26,7 +26,7 @@ const INT_24: u8 = 0xf2;
 const INT_32: u8 = 0xf3;
 const INT_64: u8 = 0xf4;
 
-const SHORT_MAX: usize = 63;
+pub(super) const SHORT_MAX: usize = 63;
 const MEDIUM_MAX: usize = 4095;
 
 /// An element. Equality is that of the form: `Int(5)` isn't `Bytes(b"5")`; see [`Item::is`].
@@ -209,6 +209,12 @@ pub(super) fn read(rest: &[u8]) -> Option<(Item<'_>, usize)> {
     }
 }
 
+/// The head of bytes of this length, at most [`SHORT_MAX`].
+#[inline]
+pub(super) fn short_head(len: usize) -> u8 {
+    SHORT_BYTES | len.to_le_bytes()[0]
+}
+
 /// Length of head and payload of most entries, from the head alone.
 #[inline]
 pub(super) fn short_coded_len(head: u8) -> Option<usize> {
@@ -218,6 +224,16 @@ pub(super) fn short_coded_len(head: u8) -> Option<usize> {
         INT_13..MEDIUM_BYTES => Some(2),
         _ => None,
     }
+}
+
+/// Length of the entry at the front of `rest`, back length included.
+#[inline]
+pub(super) fn entry_len(rest: &[u8]) -> Option<usize> {
+    if let Some(len) = short_coded_len(*rest.first()?) {
+        return Some(len + 1);
+    }
+    let len = read(rest)?.1;
+    Some(len + back_len_size(len))
 }
 
 fn read_wide(head: u8, body: &[u8]) -> Option<(Item<'_>, usize)> {

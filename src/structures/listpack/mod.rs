@@ -23,8 +23,11 @@ pub use iter::{Iter, Pairs};
 
 use super::Corrupt;
 use super::relocation::address_of;
+use super::scratch;
 use super::size_class::size_class;
+use crate::base::bytes::same;
 use std::fmt;
+use std::mem;
 
 const HEADER: usize = 6;
 const EMPTY: [u8; HEADER + 1] = [7, 0, 0, 0, 0, 0, item::END];
@@ -53,6 +56,15 @@ impl Default for ListPack {
 impl fmt::Debug for ListPack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self).finish()
+    }
+}
+
+impl Drop for ListPack {
+    #[inline]
+    fn drop(&mut self) {
+        if self.is_lent() {
+            scratch::give_pack(mem::take(&mut self.bytes));
+        }
     }
 }
 
@@ -251,6 +263,11 @@ impl ListPack {
     /// O(n).
     pub fn find(&self, from: At, text: &[u8], skip: usize) -> Option<At> {
         let needle = Item::text(text);
+        if let Item::Bytes(short) = needle
+            && short.len() <= item::SHORT_MAX
+        {
+            return self.find_short(from, short, skip);
+        }
         let mut iter = self.iter_from(from);
         loop {
             let at = iter.at();
@@ -266,6 +283,25 @@ impl ListPack {
                 iter.next()?;
             }
         }
+    }
+
+    /// The same for short bytes, which are told apart by their heads mostly.
+    #[inline]
+    fn find_short(&self, from: At, text: &[u8], skip: usize) -> Option<At> {
+        let (head, end) = (item::short_head(text.len()), self.bytes.len() - 1);
+        let (mut at, mut passing) = (from.0, 0);
+        while at < end {
+            let rest = &self.bytes[at..];
+            if passing > 0 {
+                passing -= 1;
+            } else if rest[0] == head && same(&rest[1..=text.len()], text) {
+                return Some(At(at));
+            } else {
+                passing = skip;
+            }
+            at += item::entry_len(rest).expect(WELL_FORMED);
+        }
+        None
     }
 
     /// The pair whose first item is `text`. O(n).
@@ -454,7 +490,7 @@ impl ListPack {
             self.bytes.copy_within(to..len, from + room);
             self.bytes.truncate(new_len);
             let capacity = self.bytes.capacity();
-            if capacity >= SHRINK_MIN && new_len <= capacity / 2 {
+            if capacity >= SHRINK_MIN && new_len <= capacity / 2 && !scratch::is_lent(capacity) {
                 self.bytes.shrink_to(size_class(new_len));
             }
         }

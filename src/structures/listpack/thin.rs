@@ -1,18 +1,21 @@
-//! A listpack without what can be told from its entries: for keeping, not for reading.
+//! A small listpack as it stands beside its key, and the buffers in which such are looked at.
 //!
 //! ```text
 //!   head payload   head payload ...
 //! ```
 //!
-//! Header, end and back lengths are left out: 7 bytes, and mostly one per entry.
+//! Header, end and back lengths are left out: 7 bytes, and mostly one per entry. That decides on
+//! the size class of what is kept most: with them, a list of eight elements of 16 bytes would take
+//! 32 bytes more.
 
-use super::{HEADER, ListPack, WELL_FORMED, item};
-use crate::structures::size_class::size_class;
+use super::{EMPTY, HEADER, ListPack, WELL_FORMED, item};
+use crate::structures::scratch;
 
 /// Entries up to this length are copied without a call. Bytes.
 const SHORT: usize = 32;
-/// Back lengths that room is set aside for, one byte each.
-const ENTRIES: usize = 48;
+/// Back lengths that room is set aside for, one byte each, and what copying short entries writes
+/// beyond the last.
+const AROUND: usize = HEADER + 1 + 32 + SHORT;
 
 /// Length of head and payload of the entry in front.
 #[inline]
@@ -41,36 +44,39 @@ impl ListPack {
     /// [`ListPack::byte_len`]; says how many bytes those are. O(n).
     #[inline]
     pub fn write_thin(&self, out: &mut [u8]) -> usize {
-        let end = self.bytes.len() - 1;
-        let (mut read, mut written) = (HEADER, 0);
-        while read < end {
-            let rest = &self.bytes[read..];
+        let (mut rest, mut written) = (&self.bytes[HEADER..], 0);
+        while rest[0] != item::END {
             let len = coded_len(rest);
             copy_entry(rest, &mut out[written..], len);
             written += len;
-            read += len + item::back_len_size(len);
+            rest = &rest[len + item::back_len_size(len)..];
         }
         written
     }
 
-    /// The listpack of a thin form. Only for what [`ListPack::write_thin`] has written. O(n).
+    /// The listpack of a thin form that [`ListPack::write_thin`] wrote, in a buffer that is lent.
+    /// O(n).
     #[inline]
     pub fn of_thin(thin: &[u8]) -> Self {
-        let mut bytes = vec![0; size_class(HEADER + 1 + thin.len() + ENTRIES)];
-        let (mut at, mut written, mut count) = (0, HEADER, 0u16);
-        while at < thin.len() {
-            let rest = &thin[at..];
+        let mut bytes = scratch::lend_pack();
+        bytes.resize(thin.len() + AROUND, 0);
+        let (mut rest, mut written, mut count) = (thin, HEADER, 0u16);
+        while !rest.is_empty() {
             let len = coded_len(rest);
             let back = item::back_len_size(len);
             // The rest may come without a back length; the end takes one more byte.
             if bytes.len() - written <= rest.len() + back {
-                bytes.resize(size_class(2 * bytes.len()), 0);
+                bytes.resize(2 * bytes.len(), 0);
             }
             copy_entry(rest, &mut bytes[written..], len);
             written += len;
-            item::write_back_len(len, &mut bytes[written..written + back]);
+            if back == 1 {
+                bytes[written] = len.to_le_bytes()[0];
+            } else {
+                item::write_back_len(len, &mut bytes[written..written + back]);
+            }
             written += back;
-            at += len;
+            rest = &rest[len..];
             count = count.saturating_add(1);
         }
         bytes[written] = item::END;
@@ -79,5 +85,18 @@ impl ListPack {
         let [low, high] = count.to_le_bytes();
         bytes[..HEADER].copy_from_slice(&[a, b, c, d, low, high]);
         Self { bytes }
+    }
+
+    /// An empty one in a buffer that is lent: for what will be written thin soon.
+    pub fn lent() -> Self {
+        let mut bytes = scratch::lend_pack();
+        bytes.extend_from_slice(&EMPTY);
+        Self { bytes }
+    }
+
+    /// Whether its buffer is lent: too large to be kept.
+    #[inline]
+    pub fn is_lent(&self) -> bool {
+        scratch::is_lent(self.bytes.capacity())
     }
 }

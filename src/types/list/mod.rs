@@ -362,7 +362,9 @@ impl List {
 
     fn enlarged(&mut self) -> &mut Large {
         if let Form::Small(pack) = &mut self.0 {
-            self.0 = Form::Large(Box::new(Large::of_pack(std::mem::take(pack))));
+            let mut pack = std::mem::take(pack);
+            pack.shrink();
+            self.0 = Form::Large(Box::new(Large::of_pack(pack)));
         }
         match &mut self.0 {
             Form::Large(large) => large,

@@ -294,7 +294,7 @@ impl Set {
         }
         let is_new = self.is_empty() && !matches!(self.0, Form::Table(_));
         if is_new && parse_int(first).is_none_or(|_| count > limits.ints_max()) {
-            self.0 = Form::Pack(ListPack::new());
+            self.0 = Form::Pack(ListPack::lent());
         }
         let most = match &self.0 {
             Form::Ints(_) => limits.ints_max(),
