@@ -122,6 +122,10 @@ fn waitaof_waits_for_the_sync() {
     let key = stage.connect();
     let refusal = "-ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
     stage.check(key, &[("waitaof 1 0 0", refusal), ("waitaof 0 0 0", "*2 :0 :0")]);
+    stage.check(key, &[("waitaof 0 1 50", "")]);
+    stage.pass_ms(60);
+    stage.engine.expire();
+    assert_eq!(stage.read(key), "*2 :0 :0", "nothing is on disk without a log");
     stage.engine.log_opened();
     stage.check(key, &[("set a 1", "+OK"), ("waitaof 1 0 0", "")]);
     stage.engine.write_log();

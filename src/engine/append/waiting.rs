@@ -49,8 +49,7 @@ pub(in crate::engine) fn waitaof(cx: &mut EngineCx<'_>) -> CmdResult {
     let is_synced = cx.engine.syncs_always() || synced >= offset;
     let may_wait = !cx.caller().flags.has(ClientFlags::MULTI) && !cx.engine.is_in_script();
     if is_synced && replicas == 0 || !may_wait || local == 0 && replicas == 0 {
-        let is_on = cx.engine.appending.state != LogState::Off;
-        write(&mut cx.reply, is_synced && is_on);
+        write(&mut cx.reply, is_synced && cx.engine.appending.state != LogState::Off);
         return Ok(Flow::Replied);
     }
     let deadline = (timeout > 0).then(|| {
@@ -108,9 +107,10 @@ impl Engine {
         let all = std::mem::take(&mut self.appending.waiting.clients);
         let (done, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(is_done);
         self.appending.waiting.clients = rest;
+        let is_on = self.appending.state != LogState::Off;
         for waiter in done {
             let is_synced = synced >= self.propagation.offset() || waiter.offset <= synced;
-            self.answer_waiter(waiter.client, |reply| write(reply, is_synced));
+            self.answer_waiter(waiter.client, |reply| write(reply, is_synced && is_on));
         }
     }
 
