@@ -411,6 +411,9 @@ impl Engine {
         }
         let outer = self.caller.replace(key);
         let told = self.propagation.is_on().then(|| self.begin_telling(key));
+        if told.is_some() && self.registry.row(index).reads_sources {
+            self.expire_sources(key, index, args);
+        }
         let lookups = self.keyspace.stats().lookups();
         let outcome = self.run(manner, key, index, args.clone(), reply.reborrow());
         let ran = Ran { started, reply_from, outer, told, lookups, outcome };

@@ -61,6 +61,8 @@ pub struct Row {
     pub only_key: usize,
     /// First key, last key (negative: from the end) and step; zeros without fixed positions.
     pub first_last_step: (usize, isize, usize),
+    /// Whether it changes the data set by what it reads at other keys than it changes.
+    pub reads_sources: bool,
     /// What its calls have cost.
     pub stats: CallStats,
 }
@@ -232,6 +234,8 @@ impl Registry {
             children: Vec::new(),
             only_key: if usize::try_from(last) == Ok(first) { first } else { 0 },
             first_last_step,
+            reads_sources: matches!(run, Run::Write(_))
+                && spec.keys.iter().any(|key| key.access.contains(&"RO")),
             stats: CallStats::default(),
         });
         index

@@ -73,6 +73,22 @@ impl Engine {
         }
     }
 
+    /// Removes what is over of the keys that a call only reads: what it makes of the others is told
+    /// as it was asked for, and who does it again does not hide what is over by his own clock.
+    pub(super) fn expire_sources(&mut self, key: ClientKey, row: RowIndex, args: &Args<'_>) {
+        let now = self.now.unix_ms();
+        if self.keyspace.next_due().is_none_or(|due| due > now) {
+            return;
+        }
+        let Some(client) = self.clients.get(key) else { return };
+        let mut writer = self.keyspace.writer(client.db, now);
+        for used in self.registry.row(row).spec.keys_of(args).unwrap_or_default() {
+            if used.access.contains(&"RO") {
+                writer.expire_whole(args.word(used.word));
+            }
+        }
+    }
+
     /// Everything that is done about ten times a second.
     pub fn housekeep(&mut self) {
         if self.housekeeping_paused {

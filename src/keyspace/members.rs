@@ -141,6 +141,17 @@ impl Writer<'_> {
         });
     }
 
+    /// Removes `key` if its time is over, else its members whose time is: for commands whose
+    /// outcome depends on what it holds, though they don't change it.
+    pub fn expire_whole(&mut self, key: &[u8]) {
+        let spot = self.spot(key);
+        if spot.entry().is_none() {
+            spot.settle();
+        } else {
+            self.expire_overdue(key);
+        }
+    }
+
     /// Removes all members of `key` whose time is over: for commands that are about to choose among
     /// those it has.
     #[inline]
@@ -208,9 +219,14 @@ impl Writer<'_> {
     fn fire_members(&mut self, due: Due, budget: &mut usize, late: &mut usize) {
         let (now, names) = (self.now, names(self.keyspace, due));
         let Parts { table, epochs, mut ledger } = self.parts();
+        // What was over when it was filed has no ticket: a ticket never lies after the deadline.
         let is_filed = |entry: KeyRef<'_>| {
-            let ticket = members_of(entry).and_then(|members| members.schedule().ticket);
-            ticket.is_some_and(|ticket| ticket.matches(due.moment)) && names(entry)
+            let schedule = members_of(entry).map(Expiring::schedule).unwrap_or_default();
+            let is_meant = match schedule.ticket {
+                Some(ticket) => ticket.matches(due.moment),
+                None => schedule.deadline.is_some_and(|at| at <= now.0),
+            };
+            is_meant && names(entry)
         };
         // What is not found is a left-over: of a key that is gone, or has another item by now.
         let Slot::Occupied(mut slot) = table.slot(epochs, due.hash, is_filed) else { return };
