@@ -4,9 +4,10 @@
 //! Pages of the allocator that are partly empty are wasted. Once a second it is asked how much that
 //! is; beyond `active-defrag-ignore-bytes` and `active-defrag-threshold-lower` all keys are visited
 //! once, in slices of `active-defrag-cycle-us`, with a share of the processor between
-//! `active-defrag-cycle-min` and `-max`, the more the more is wasted. A visit that did not help is
-//! not repeated before a tenth more is wasted, or ten seconds have passed: keys may have gone
-//! meanwhile from pages that were full when it came by.
+//! `active-defrag-cycle-min` and `-max`, the more the more is wasted. A visit that helped is followed
+//! by others until a tenth of what is ignored is left: keys may have gone meanwhile from pages that
+//! were full when it came by. One that did not help is not repeated before a tenth more is wasted, or
+//! ten seconds have passed.
 
 use crate::base::time::MonotonicMicros;
 use crate::keyspace::compaction::{Compacted, Place};
@@ -22,6 +23,9 @@ const REST_US: u64 = 1_000_000;
 /// Time after which a visit that did not help may be repeated. Microseconds.
 const HOPELESS_US: u64 = 10_000_000;
 
+/// After a visit that helped, the part of `active-defrag-ignore-bytes` that is still worth one.
+const CARRY_ON_SHARE: usize = 10;
+
 /// How far moving is.
 #[derive(Debug, Default)]
 pub(super) struct Compaction {
@@ -33,6 +37,8 @@ pub(super) struct Compaction {
     wasted_before: usize,
     /// Bytes that were wasted after a visit that did not help, and when that was.
     hopeless: Option<(usize, MonotonicMicros)>,
+    /// Whether the last visit helped.
+    has_helped: bool,
     /// When the allocator was asked.
     looked: MonotonicMicros,
     /// Counters for INFO.
@@ -121,6 +127,7 @@ impl Engine {
         let is_hopeless = state.hopeless.is_some_and(|(old, when)| {
             wasted < old + old / 10 && self.now.monotonic.since(when) < HOPELESS_US
         });
+        let ignored = if state.has_helped { ignored / CARRY_ON_SHARE } else { ignored };
         let is_little = wasted < ignored || percent < u64::from(range[0]);
         if state.place.is_none() && !is_little && !is_hopeless {
             tracing::debug!("Moving keys together: {wasted} bytes are wasted, {percent} %");
@@ -132,8 +139,8 @@ impl Engine {
     fn end_compacting(&mut self) {
         let wasted = wasted_bytes(&self.outside.allocator());
         let state = &mut self.compaction;
-        let has_helped = wasted < state.wasted_before / 8 * 7;
-        state.hopeless = (!has_helped).then_some((wasted, self.now.monotonic));
+        state.has_helped = wasted < state.wasted_before / 8 * 7;
+        state.hopeless = (!state.has_helped).then_some((wasted, self.now.monotonic));
         state.nanos_now = 0;
         tracing::debug!("Moved keys together: {wasted} bytes are still wasted");
     }
