@@ -404,9 +404,13 @@ fn write_flag(name: &'static std::ffi::CStr, mut on: bool) {
 }
 
 /// Whether the allocation at this address shares its page with much that is free: an eighth of the
-/// page's room at least. An address that is none has no page.
+/// page's room at least. jemalloc finds the page of any of its allocations, and looks for that of
+/// anything else in memory that need not be there; 0 stands for no allocation.
 pub fn is_misplaced(address: usize) -> bool {
     static CONTROL: OnceLock<Option<[usize; 3]>> = OnceLock::new();
+    if address == 0 {
+        return false;
+    }
     let Some(control) = CONTROL.get_or_init(utilization_control) else { return false };
     let mut pointer: *const c_void = ptr::without_provenance(address);
     // Free and all places of the page, and its bytes.

@@ -39,12 +39,14 @@ impl Relocated {
     }
 }
 
-/// Tells of an address whether what lies there had better lie elsewhere.
+/// Tells of an address whether what lies there had better lie elsewhere. Only to be asked of
+/// allocations, and of 0, which is none.
 pub type IsMisplaced<'a> = &'a mut dyn FnMut(usize) -> bool;
 
-/// The address of what a reference points to, for `is_misplaced`.
+/// The address of what a reference points to, for `is_misplaced`; 0 for what takes no room, which
+/// no allocator has made.
 pub fn address_of<T: ?Sized>(at: &T) -> usize {
-    NonNull::from(at).cast::<u8>().addr().get()
+    if size_of_val(at) == 0 { 0 } else { NonNull::from(at).cast::<u8>().addr().get() }
 }
 
 /// How far the parts of a collection have been visited.
@@ -138,5 +140,18 @@ impl<'a> Mover<'a> {
                 self.reached.part += 1;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_no_room_has_no_address() {
+        let (none, some): (Vec<()>, Vec<u8>) = (vec![(); 5], vec![1]);
+        assert_eq!(address_of(&*none), 0);
+        assert_eq!(address_of(&*Vec::<u64>::with_capacity(4)), 0);
+        assert_ne!(address_of(&*some), 0);
     }
 }
