@@ -154,8 +154,10 @@ fn mallctl_str(cx: &mut EngineCx<'_>) -> CmdResult {
     if cx.args.accept("VOID") {
         cx.engine.outside.allocator_call(&name).map_err(|why| refused_control(&why))?;
         cx.reply.ok();
+    } else if !cx.args.is_done() {
+        // None of the texts can be changed while the allocator runs.
+        return Err(refused_control("Operation not permitted"));
     } else {
-        // A value is passed over: none of the texts can be changed while the allocator runs.
         let text = cx.engine.outside.allocator_text(&name).map_err(|why| refused_control(&why))?;
         cx.reply.bulk(text.as_bytes());
     }

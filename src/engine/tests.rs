@@ -638,6 +638,7 @@ fn debug_asks_the_allocator() {
             ("debug mallctl arenas.page x", "-ERR value is not an integer or out of range"),
             ("debug mallctl nope", "-ERR Not known"),
             ("debug mallctl-str version", "$3 5.0"),
+            ("debug mallctl-str version 6.0", "-ERR Operation not permitted"),
             ("debug mallctl-str purge VOID", "+OK"),
             ("debug mallctl-str nope VOID", "-ERR Not known"),
         ],
