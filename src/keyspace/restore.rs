@@ -339,18 +339,24 @@ mod tests {
         went_back
     }
 
+    /// Miri takes a thousand times as long.
+    const fn sized(count: u16) -> u16 {
+        if cfg!(miri) { count / 5 } else { count }
+    }
+
     #[test]
     fn tables_of_a_snapshot_become_the_living_ones() {
-        let mut steps: Vec<Step> = (0..300).map(|key| Step::Set(key, 1, None)).collect();
-        steps.extend((300..340).flat_map(|key| (0..9).map(move |field| Step::Field(key, field))));
+        let span = |from: u16, to: u16| sized(from)..sized(to);
+        let mut steps: Vec<Step> = span(0, 300).map(|key| Step::Set(key, 1, None)).collect();
+        steps.extend(span(300, 340).flat_map(|key| (0..9).map(move |at| Step::Field(key, at))));
         steps.push(Step::Save);
         for round in 0..5 {
             // Changed, gone and new keys; hashes whose tables share pages; databases that are empty.
-            steps.extend((round..60).map(|key| Step::Set(key * 4, 2, None)));
-            steps.extend((300..320).map(|key| Step::Field(key, 9)));
-            steps.extend((100..130).map(Step::Remove));
-            steps.extend((325..330).map(Step::Remove));
-            steps.extend((340..380).flat_map(|key| (0..7).map(move |at| Step::Field(key, at))));
+            steps.extend((round..sized(60)).map(|key| Step::Set(key * 4, 2, None)));
+            steps.extend(span(300, 320).map(|key| Step::Field(key, 9)));
+            steps.extend(span(100, 130).map(Step::Remove));
+            steps.extend(span(325, 330).map(Step::Remove));
+            steps.extend(span(340, 380).flat_map(|key| (0..7).map(move |at| Step::Field(key, at))));
             steps.extend((round == 3).then_some(Step::Flush(0)));
             steps.extend((round == 4).then_some(Step::Swap));
             steps.extend([Step::GoBack(0), Step::GoBack(0), Step::Reap]);
@@ -387,7 +393,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 60 }))]
         #[test]
-        fn any_moment_can_be_gone_back_to(steps in prop::collection::vec(step(), 1..120)) {
+        fn any_moment_can_be_gone_back_to(steps in prop::collection::vec(step(), 1..usize::from(sized(120)))) {
             run(steps);
         }
     }
@@ -395,7 +401,7 @@ mod tests {
     #[test]
     fn little_is_looked_at_when_little_has_changed() {
         let mut keys = Keyspace::new(1, 7);
-        for number in 0..20_000 {
+        for number in 0..if cfg!(miri) { 400 } else { 20_000 } {
             put(&mut keys, number * 2, 1, None);
         }
         let snapshot = keys.snapshot(NOW);

@@ -17,6 +17,12 @@ const SLICES_MAX: usize = 64;
 /// Bytes of one write. The kernel copies about 5 GB a second: more would make others wait.
 const SEND_BYTES_MAX: usize = 256 * 1024;
 
+/// How many of `waiting` bytes one write takes. A small rest goes along: a system call and a
+/// packet of its own cost more than to copy it.
+fn send_limit(waiting: usize) -> usize {
+    if waiting <= SEND_BYTES_MAX + SEND_BYTES_MAX / 4 { waiting } else { SEND_BYTES_MAX }
+}
+
 /// A stream on its way to the thread that will own it.
 #[derive(Debug)]
 pub(super) enum Fresh {
@@ -74,15 +80,16 @@ impl Socket {
         cx: &mut Context<'_>,
         output: &mut Output,
     ) -> Poll<io::Result<usize>> {
+        let limit = send_limit(output.len());
         let sent = if let Some(bytes) = output.as_plain() {
-            let most = bytes.len().min(SEND_BYTES_MAX);
+            let bytes = &bytes[..limit];
             match self {
-                Self::Tcp(stream) => ready!(Pin::new(stream).poll_write(cx, &bytes[..most]))?,
-                Self::Unix(stream) => ready!(Pin::new(stream).poll_write(cx, &bytes[..most]))?,
+                Self::Tcp(stream) => ready!(Pin::new(stream).poll_write(cx, bytes))?,
+                Self::Unix(stream) => ready!(Pin::new(stream).poll_write(cx, bytes))?,
             }
         } else {
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-            let (mut count, mut room) = (0, SEND_BYTES_MAX);
+            let (mut count, mut room) = (0, limit);
             for (slot, slice) in slices.iter_mut().zip(output.slices()) {
                 if room == 0 {
                     break;
@@ -100,5 +107,18 @@ impl Socket {
         };
         output.advance(sent);
         Poll::Ready(Ok(sent))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_rest_goes_along() {
+        let replies_of_16k = 16 * (16 * 1024 + "$16384\r\n\r\n".len());
+        assert_eq!(send_limit(replies_of_16k), replies_of_16k);
+        assert_eq!(send_limit(2 * SEND_BYTES_MAX), SEND_BYTES_MAX);
+        assert_eq!(send_limit(10), 10);
     }
 }

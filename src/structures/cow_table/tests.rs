@@ -200,10 +200,10 @@ fn same(table: &CowTable<Item>, model: &HashMap<u64, u64>, hasher: Hasher) {
 
 /// A hash, and how many keys it takes to make it hurt.
 const HASHERS: [(Hasher, u64); 4] = [
-    (good, sized(20_000, 700)),
-    (equal, sized(2000, 160)),
-    (few, sized(2000, 300)),
-    (corner, sized(20_000, 300)),
+    (good, sized(20_000, 260)),
+    (equal, sized(2000, 60)),
+    (few, sized(2000, 100)),
+    (corner, sized(20_000, 120)),
 ];
 
 #[test]
@@ -254,12 +254,12 @@ fn duplicate_and_original_go_their_own_ways() {
 #[test]
 fn memory_follows_the_number_of_keys() {
     let mut pair = Pair::new(good);
-    for key in 0..sized(60_000, 300) {
+    for key in 0..sized(60_000, 200) {
         pair.set(key, key);
         let per_key = pair.table.memory_bytes() as u64 / (key + 1);
         assert!(key < 100 || per_key <= 13, "{per_key} bytes for each of {} keys", key + 1);
     }
-    for key in 0..sized(60_000, 300) {
+    for key in 0..sized(60_000, 200) {
         pair.remove(key);
         let len = pair.table.len() as u64;
         let per_key = pair.table.memory_bytes() as u64 / len.max(1);
@@ -343,7 +343,7 @@ fn random_is_fair() {
 
 #[test]
 fn snapshot_is_read_while_the_table_changes() {
-    let count = sized(20_000, 300);
+    let count = sized(20_000, 150);
     let mut pair = Pair::new(good);
     (0..count).for_each(|key| pair.set(key, key));
     let mut readers = Vec::new();
@@ -506,7 +506,7 @@ fn nested_tables_are_shared_and_freed() {
     let mut model = Maps::new();
     let mut snapshots = Vec::new();
     let mut below = draws();
-    for _ in 0..sized(30_000, 600) {
+    for _ in 0..sized(30_000, 250) {
         let (key, field, value) = (below(8), below(sized(400, 40)), below(1 << 40));
         let step = below(sized(600, 60));
         let mut slot = match table.slot(&mut epochs, good(key), |nest| nest.key == key) {
@@ -585,7 +585,7 @@ enum Op {
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    let key = || 0..sized(1500, 150);
+    let key = || 0..sized(1500, 60);
     prop_oneof![
         8 => (key(), any::<u64>()).prop_map(|(k, v)| Op::Set(k, v)),
         8 => (key(), any::<u64>()).prop_map(|(k, v)| Op::Edit(k, v)),
@@ -608,8 +608,8 @@ fn run(ops: &[Op], hasher: Hasher) {
             Op::Edit(key, by) => pair.edit(key, by),
             Op::Remove(key) => pair.remove(key),
             Op::Rename(key, target) if key != target => pair.rename(key, target),
-            Op::Fill(from) => (from..from + sized(300, 100)).for_each(|k| pair.set(k, k)),
-            Op::Clear(from) => (from..from + 400).for_each(|k| pair.remove(k)),
+            Op::Fill(from) => (from..from + sized(300, 40)).for_each(|k| pair.set(k, k)),
+            Op::Clear(from) => (from..from + sized(400, 60)).for_each(|k| pair.remove(k)),
             Op::Snapshot if pair.snapshots.len() < 6 => pair.snapshot(),
             Op::DropSnapshot(at) if at < pair.snapshots.len() => drop(pair.snapshots.remove(at)),
             Op::Rename(..) | Op::Snapshot | Op::DropSnapshot(_) => {}
@@ -633,7 +633,7 @@ proptest! {
         ..ProptestConfig::default()
     })]
     #[test]
-    fn agrees_with_hash_map(ops in prop::collection::vec(op(), 0..sized(100, 25) as usize)) {
+    fn agrees_with_hash_map(ops in prop::collection::vec(op(), 0..sized(100, 20) as usize)) {
         for (hasher, _) in HASHERS {
             run(&ops, hasher);
         }

@@ -229,9 +229,15 @@ impl Run {
     }
 }
 
+/// `usual`, or `slow` under Miri, which takes a thousand times as long.
+const fn sized(usual: usize, slow: usize) -> usize {
+    if cfg!(miri) { slow } else { usual }
+}
+
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 256 }))]
     #[test]
-    fn agrees_with_vec(ops in prop::collection::vec(op(), 0..40), limit in 3..9_usize) {
+    fn agrees_with_vec(ops in prop::collection::vec(op(), 0..sized(40, 12)), limit in 3..9_usize) {
         let mut run = Run { tree: Tree::default(), model: Vec::new(), next: 0, limit };
         let (mut other, mut other_model) = (Tree::default(), Vec::new());
         for op in ops {
@@ -256,7 +262,7 @@ proptest! {
     }
 
     #[test]
-    fn keys_find_what_positions_find(words in prop::collection::btree_set(0..10_000_u32, 1..600)) {
+    fn keys_find_what_positions_find(words in prop::collection::btree_set(0..10_000_u32, 1..sized(600, 100))) {
         let mut tree = Tree::default();
         for word in words.iter().rev().step_by(2).chain(words.iter().rev().skip(1).step_by(2)) {
             let limit = 8;

@@ -10,6 +10,7 @@ use crate::types::stream::group::{Group, Name};
 use crate::types::stream::id::Id;
 use crate::types::stream::idempotence::{Idempotence, Window};
 use crate::types::stream::node::Node;
+use crate::types::stream::progress::Facts;
 use crate::types::stream::{Body, Stream};
 
 /// A count that isn't known, as an unsigned number.
@@ -34,9 +35,10 @@ pub(super) fn read(input: &mut Input<'_>, layout: u8) -> Result<Stream, LoadErro
     let body = stream.body_mut();
     read_nodes(input, body)?;
     read_counters(input, layout, body)?;
+    let facts = body.log.facts();
     for _ in 0..input.count(4)? {
         let name = Name::new(&input.owned()?);
-        let group = read_group(input, layout)?;
+        let group = read_group(input, layout, &facts)?;
         if body.groups.insert(name, group).is_some() {
             return input.damaged("a stream that has a group twice");
         }
@@ -94,10 +96,14 @@ fn read_raw_id(input: &mut Input<'_>) -> Result<Id, LoadError> {
     input.array().map(Id::from_bytes)
 }
 
-fn read_group(input: &mut Input<'_>, layout: u8) -> Result<Group, LoadError> {
+fn read_group(input: &mut Input<'_>, layout: u8, facts: &Facts) -> Result<Group, LoadError> {
     let last_id = read_id(input)?;
-    let read = if layout == layout::STREAM { UNKNOWN } else { input.number()? };
-    let mut group = Group::new(last_id, Some(read).filter(|read| *read != UNKNOWN));
+    let read = match layout {
+        // The first layout did not count: where the group stands tells it, or nothing does.
+        layout::STREAM => facts.position(last_id),
+        _ => Some(input.number()?).filter(|read| *read != UNKNOWN),
+    };
+    let mut group = Group::new(last_id, read);
     let mut waiting = read_pending(input)?;
     let mut released = Vec::new();
     for _ in 0..input.count(10)? {
