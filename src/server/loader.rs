@@ -183,6 +183,10 @@ impl Sink for Sorter<'_> {
         Ok(())
     }
 
+    fn empty_key(&mut self, key: &[u8]) {
+        tracing::warn!("Loading RDB: skipping empty key: {}", key.escape_ascii());
+    }
+
     fn progress(&mut self, bytes: u64) -> Result<(), String> {
         if self.gathered.len() >= PORTION_KEYS || self.expired > 0 {
             self.pass_on(bytes)?;

@@ -29,8 +29,10 @@ pub(in crate::engine) struct Loading {
     current: Option<Load>,
     /// Keys that the last file had, without expired ones.
     loaded: u64,
-    /// Keys that were left out.
+    /// Keys that were left out, as their time was over.
     expired: u64,
+    /// Keys that were left out, as they had no elements.
+    empty: u64,
 }
 
 #[derive(Debug)]
@@ -124,7 +126,7 @@ impl Engine {
 
     /// Loading begins: `total_bytes` of a file.
     pub fn begin_loading(&mut self, total_bytes: u64, clash: Clash) {
-        (self.loading.loaded, self.loading.expired) = (0, 0);
+        (self.loading.loaded, self.loading.expired, self.loading.empty) = (0, 0, 0);
         self.loading.current = Some(Load {
             started: self.now,
             total_bytes,
@@ -160,10 +162,7 @@ impl Engine {
                 }
             }
             Portion::End(outcome) => {
-                let empty = outcome?;
-                if empty > 0 {
-                    tracing::warn!("Keys without elements were left out: {empty}.");
-                }
+                self.loading.empty = outcome?;
                 return Ok(false);
             }
         }
@@ -199,10 +198,11 @@ impl Engine {
 
     /// What loading did, for the log.
     pub fn log_loaded(&self) {
+        let Loading { loaded, expired, empty, .. } = &self.loading;
+        let skipped =
+            if *empty > 0 { format!(", empty keys skipped: {empty}") } else { String::new() };
         tracing::info!(
-            "Done loading RDB, keys loaded: {}, keys expired: {}.",
-            self.loading.loaded,
-            self.loading.expired
+            "Done loading RDB, keys loaded: {loaded}, keys expired: {expired}{skipped}."
         );
     }
 

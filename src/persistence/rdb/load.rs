@@ -85,6 +85,10 @@ pub trait Sink {
     }
     /// A key. Whether there was one of this name before, the sink knows.
     fn key(&mut self, key: ReadKey<'_>) -> Result<(), String>;
+    /// The name of a key that is left out as it has no elements: of the first ten.
+    fn empty_key(&mut self, key: &[u8]) {
+        let _ = key;
+    }
     /// Bytes read so far, every hundred keys or so.
     fn progress(&mut self, bytes: u64) -> Result<(), String> {
         let _ = bytes;
@@ -105,6 +109,9 @@ pub struct Loaded {
     /// Bytes, the checksum included. What follows belongs to somebody else.
     pub bytes: u64,
 }
+
+/// Keys without elements that the sink is told of by name.
+const EMPTY_TOLD: u64 = 10;
 
 /// Keys between two reports of progress.
 const REPORT_KEYS: u64 = 128;
@@ -297,6 +304,10 @@ impl Loader<'_, '_, '_> {
             }
             Err(LoadError { reason: Reason::Empty, .. }) => {
                 self.empty += 1;
+                if self.empty <= EMPTY_TOLD {
+                    self.sink.empty_key(&key);
+                }
+                self.key = key;
                 return Ok(());
             }
             Err(error) => return Err(error),

@@ -211,9 +211,13 @@ struct Into<'k> {
     maker: crate::keyspace::load::Maker,
     aux: Vec<(Vec<u8>, Vec<u8>)>,
     libraries: Vec<Vec<u8>>,
+    empty: Vec<Vec<u8>>,
 }
 
 impl Sink for Into<'_> {
+    fn empty_key(&mut self, key: &[u8]) {
+        self.empty.push(key.to_vec());
+    }
     fn aux(&mut self, name: &[u8], value: &[u8]) -> Result<(), String> {
         self.aux.push((name.to_vec(), value.to_vec()));
         Ok(())
@@ -237,7 +241,7 @@ impl Sink for Into<'_> {
 
 fn load_into(keyspace: &mut Keyspace, file: &[u8], size: bool) -> Result<Loaded, LoadError> {
     let (maker, mut epochs) = (keyspace.maker(), keyspace.maker());
-    let mut sink = Into { keyspace, maker, aux: vec![], libraries: vec![] };
+    let mut sink = Into { keyspace, maker, aux: vec![], libraries: vec![], empty: vec![] };
     let size = u64::try_from(file.len()).ok().filter(|_| size);
     let options =
         LoadOptions { limits: limits(), checks: true, versions: Versions::default(), size };
@@ -245,6 +249,7 @@ fn load_into(keyspace: &mut Keyspace, file: &[u8], size: bool) -> Result<Loaded,
     let loaded = load(&mut source, &options, epochs.epochs(), &mut sink)?;
     assert_eq!(sink.libraries, [b"library".to_vec()]);
     assert_eq!(sink.aux, [(b"fact".to_vec(), b"7".to_vec())]);
+    assert_eq!(u64::try_from(sink.empty.len()), Ok(loaded.empty));
     Ok(loaded)
 }
 
@@ -426,7 +431,8 @@ fn survive(file: &[u8]) {
     }
     let mut keyspace = Keyspace::new(16, 7);
     let (maker, mut epochs) = (keyspace.maker(), keyspace.maker());
-    let into = Into { keyspace: &mut keyspace, maker, aux: vec![], libraries: vec![] };
+    let into =
+        Into { keyspace: &mut keyspace, maker, aux: vec![], libraries: vec![], empty: vec![] };
     let options =
         LoadOptions { limits: limits(), checks: true, versions: Versions::default(), size: None };
     let mut source = file;
