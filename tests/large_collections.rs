@@ -104,11 +104,24 @@ fn alone() -> impl Drop {
 #[test]
 fn a_large_list_is_shared_changed_and_removed_at_once() {
     let _alone = alone();
-    let limit = PackLimit::of_directive(-2);
+    check_list(PackLimit::of_directive(-2));
+}
+
+#[test]
+fn a_compressed_list_is_shared_changed_and_removed_at_once() {
+    let _alone = alone();
+    check_list(PackLimit::of_directive(-2).with_depth(1));
+}
+
+fn check_list(limit: PackLimit) {
     check(
         |list: &mut List, _| {
-            let names: Vec<_> = (0..ELEMENTS).map(|number| format!("e{number}")).collect();
-            list.push(End::Back, names.iter().map(String::as_bytes), limit);
+            // Half of it can be compressed.
+            let mut rng = fastrand::Rng::with_seed(1);
+            for number in 0..ELEMENTS {
+                let element = format!("e{number:08}{:08x}", rng.u32(..));
+                list.push(End::Back, std::iter::once(element.as_bytes()), limit);
+            }
         },
         |list, _| {
             list.set(ELEMENTS as usize / 2, b"changed", limit);

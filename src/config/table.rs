@@ -446,8 +446,9 @@ directives! {
     /// Size of a list's nodes: elements if positive; -1 to -5 are 4, 8, 16, 32, 64 kB.
     list_max_listpack_size: i32 = -2,
         live("list-max-listpack-size").aliases(&["list-max-ziplist-size"]);
-    /// Nodes at each end of a list that are not compressed; 0 compresses none.
-    list_compress_depth: u32 = 0, live("list-compress-depth").inert("lists are not compressed");
+    /// Nodes at each end of a list that are not compressed; 0 compresses none. A list keeps to what
+    /// was set when it outgrew its first node.
+    list_compress_depth: u32 = 0, live("list-compress-depth");
     /// Most members of a set of integers that is kept packed.
     set_max_intset_entries: u64 = 512, live("set-max-intset-entries");
     /// Most members of a set that is kept packed.

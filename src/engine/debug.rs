@@ -12,6 +12,7 @@ use crate::structures::hyperloglog;
 use crate::types::set::{Packed, Set};
 
 use super::context::EngineCx;
+use super::debug_values;
 use super::digest;
 use super::dispatch::print_help;
 use super::persist::reload::reload;
@@ -44,6 +45,10 @@ const HELP: &[&str] = &[
     "    Show a digest of each value.",
     "ERROR <text>",
     "    Reply with this error.",
+    "HTSTATS <database>",
+    "    Show how large the table of a database is.",
+    "LISTPACK <key>",
+    "    Write to the log what the listpack of a value holds.",
     "LOADAOF",
     "    Drop all data and load the append-only file.",
     "LOG <text>",
@@ -61,6 +66,8 @@ const HELP: &[&str] = &[
     "PROTOCOL <type>",
     "    Reply with a value of a type: string, integer, double, bignum, null, array, set,",
     "    map, attrib, push, verbatim, true or false.",
+    "QUICKLIST <key> [<0|1>]",
+    "    Write to the log what nodes a large list has, and with 1 its elements.",
     "QUICKLIST-PACKED-THRESHOLD <size>",
     "    Accepted for tests of other servers: a list's nodes know no such bound here.",
     "RELOAD [NOSAVE] [NOFLUSH] [MERGE]",
@@ -76,6 +83,8 @@ const HELP: &[&str] = &[
     "    Let RESTORE take payloads whose checksum is wrong, or not.",
     "SLEEP <seconds>",
     "    Do nothing for a while.",
+    "STRINGMATCH-TEST",
+    "    Match random patterns against random texts.",
 ];
 
 const NOT_ALLOWED: ReplyError = ReplyError::Fixed(
@@ -96,6 +105,8 @@ const SUBCOMMANDS: &[(&str, usize, usize, Subcommand)] = &[
     ("digest-value", 0, usize::MAX, digest_values),
     ("error", 1, 1, error),
     ("help", 0, 0, help),
+    ("htstats", 1, 2, debug_values::table_stats),
+    ("listpack", 1, 1, debug_values::listpack),
     ("loadaof", 0, 0, loadaof),
     ("log", 1, 1, log),
     ("mallctl", 1, 2, mallctl),
@@ -106,6 +117,7 @@ const SUBCOMMANDS: &[(&str, usize, usize, Subcommand)] = &[
     ("pause-cron", 1, 1, pause_cron),
     ("populate", 1, 3, populate),
     ("protocol", 1, 1, protocol),
+    ("quicklist", 1, 2, debug_values::quicklist),
     ("quicklist-packed-threshold", 1, 1, quicklist_packed_threshold),
     ("reload", 0, usize::MAX, reload),
     ("replybuffer", 2, 2, replybuffer),
@@ -114,6 +126,7 @@ const SUBCOMMANDS: &[(&str, usize, usize, Subcommand)] = &[
     ("set-disable-deny-scripts", 1, 1, allow_scripts_everything),
     ("set-skip-checksum-validation", 1, 1, ignore_checksums),
     ("sleep", 1, 1, sleep),
+    ("stringmatch-test", 0, 0, debug_values::match_random),
 ];
 
 fn debug(cx: &mut EngineCx<'_>) -> CmdResult {
@@ -310,12 +323,18 @@ fn object(cx: &mut EngineCx<'_>) -> CmdResult {
     let idle = reader.idle_seconds(key).unwrap_or(0);
     let last_access = now.0 / 1000 - i64::try_from(idle).unwrap_or(0);
     // There is no address to show: values move when they are rewritten.
-    let text = format!(
+    let mut text = format!(
         "Value at:0x0 refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle}",
         reader.encoding(key).unwrap_or_default(),
         serialized_bytes(value.open().as_ref()),
         last_access & 0xff_ffff,
     );
+    if let ValueRef::List(list) = value.open().as_ref()
+        && let Some(fields) =
+            debug_values::list_fields(list, cx.engine.config.list_max_listpack_size)
+    {
+        text += &fields;
+    }
     cx.reply.simple(&text);
     Ok(Flow::Replied)
 }

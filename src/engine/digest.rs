@@ -9,6 +9,8 @@ use crate::base::time::UnixMillis;
 use crate::keyspace::read::Reader;
 use crate::keyspace::value::{StringRef, ValueRef};
 use crate::keyspace::{DbIndex, Keyspace};
+use crate::structures::cow_tree::End;
+use crate::structures::listpack::Digits;
 use crate::structures::member_deadlines::MemberDeadlines;
 use crate::types::stream::Stream;
 use crate::types::stream::group::Name;
@@ -90,9 +92,9 @@ fn feed(hash: &mut Sha1, value: ValueRef<'_>) {
             StringRef::Shared(blob) => feed_bytes(hash, blob),
         },
         ValueRef::List(list) => {
-            for element in list {
-                feed_bytes(hash, &element.to_vec());
-            }
+            list.show(0, End::Back, usize::MAX, |element| {
+                feed_bytes(hash, element.as_text(&mut Digits::default()));
+            });
         }
         ValueRef::Set(set) => {
             let mut members = DataDigest::default();

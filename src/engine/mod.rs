@@ -59,6 +59,7 @@ mod acl;
 mod admin;
 mod cluster_commands;
 mod debug;
+mod debug_values;
 mod digest;
 mod eviction;
 mod lolwut;
@@ -489,7 +490,8 @@ fn hex_id(outside: &mut dyn Outside) -> String {
 fn encoding_limits(config: &Config) -> EncodingLimits {
     let count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
     EncodingLimits {
-        list_pack: PackLimit::of_directive(config.list_max_listpack_size.into()),
+        list_pack: PackLimit::of_directive(config.list_max_listpack_size.into())
+            .with_depth(config.list_compress_depth),
         hash_pack_entries: count(config.hash_max_listpack_entries),
         hash_pack_value: count(config.hash_max_listpack_value.0),
         set_intset_entries: count(config.set_max_intset_entries),

@@ -253,7 +253,7 @@ mod tests {
             .unwrap();
             keys.upsert(&key("list"), |list: &mut List, _| {
                 let words: Vec<Vec<u8>> = (0..members).map(word).collect();
-                let limit = PackLimit::of_directive(-1);
+                let limit = PackLimit::of_directive(-1).with_depth(1);
                 list.push(End::Back, words.iter().map(Vec::as_slice), limit);
                 did()
             })
@@ -285,7 +285,7 @@ mod tests {
             let sorted = reader.get::<SortedSet>(&key("sorted")).unwrap().unwrap();
             told.extend(sorted.iter().map(|element| format!("{element:?}")));
             let list = reader.get::<List>(&key("list")).unwrap().unwrap();
-            told.extend(list.iter().map(|element| format!("{element:?}")));
+            told.extend(list.texts().map(|element| format!("{element:?}")));
             let stream = reader.get::<Stream>(&key("stream")).unwrap().unwrap();
             told.extend(
                 stream

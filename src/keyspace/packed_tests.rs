@@ -16,6 +16,7 @@ use crate::types::list::{List, PackLimit};
 use crate::types::set::{Set, SetLimits};
 use crate::types::sorted_set::{PackLimits, SortedSet};
 use proptest::prelude::*;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
@@ -94,7 +95,7 @@ fn remove(keyspace: &mut Keyspace, key: &[u8], text: &[u8]) {
 fn texts_of(value: ValueRef<'_>) -> Texts {
     let text = |item: Item<'_>| item.to_vec();
     let mut texts: Texts = match value {
-        ValueRef::List(list) => return list.iter().map(text).collect(),
+        ValueRef::List(list) => return list.texts().map(Cow::into_owned).collect(),
         ValueRef::Set(set) => set.iter().map(text).collect(),
         ValueRef::Hash(hash) => hash.iter().map(|field| text(field.name)).collect(),
         ValueRef::SortedSet(set) => set.iter().map(|element| text(element.member)).collect(),

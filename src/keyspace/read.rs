@@ -199,6 +199,14 @@ impl<'a> Reader<'a> {
     pub fn len(&self) -> usize {
         self.table.len()
     }
+    /// Keys with a deadline, the same included.
+    pub fn timed_len(&self) -> usize {
+        self.keyspace.database(self.db).timers.len()
+    }
+    /// How many keys the pages of the table could refer to, about.
+    pub fn table_slots(&self) -> usize {
+        self.table.memory_bytes() / size_of::<usize>()
+    }
     /// Whether there is no key.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -196,15 +196,12 @@ fn field_text(value: FieldValue<'_>) -> Text<'_> {
 }
 
 /// The elements of a collection, which may be a copy.
-fn texts<'a, T>(
-    opened: Opened<'a, T>,
-    walk: impl for<'s> FnOnce(&'s T) -> Box<dyn Iterator<Item = Item<'s>> + 's>,
-) -> Texts<'a> {
+fn texts<'a, T>(opened: Opened<'a, T>, walk: impl for<'s> FnOnce(&'s T) -> Texts<'s>) -> Texts<'a> {
     match opened {
-        Opened::Borrowed(collection) => Box::new(walk(collection).map(text_of)),
+        Opened::Borrowed(collection) => walk(collection),
         Opened::Unpacked(collection) => {
             let copied: Vec<Text<'a>> =
-                walk(&collection).map(|item| Cow::Owned(item.to_vec())).collect();
+                walk(&collection).map(|text| Cow::Owned(text.into_owned())).collect();
             Box::new(copied.into_iter())
         }
     }
@@ -287,7 +284,7 @@ fn sorted<'a>(
         Kind::List => {
             let list = value.collection::<List>()?;
             let (first, towards) = wish.beginning(list.len());
-            (list.len(), texts(list, |list| Box::new(list.iter_from(first, towards))))
+            (list.len(), texts(list, |list| Box::new(list.texts_from(first, towards))))
         }
         Kind::Set => {
             let set = value.collection::<Set>()?;
@@ -296,14 +293,15 @@ fn sorted<'a>(
                 (wish.by, wish.by_text) = (None, true);
             }
             let len = set.live(reader.horizon()).len();
-            (len, texts(set, |set| Box::new(set.live(reader.horizon()).iter())))
+            (len, texts(set, |set| Box::new(set.live(reader.horizon()).iter().map(text_of))))
         }
         _ => {
             let set = value.collection::<SortedSet>()?;
             let (now, (_, towards)) = (reader.horizon(), wish.beginning(set.len()));
             let len = set.live_len(now);
-            let members =
-                texts(set, |set| Box::new(set.live_iter(towards, now).map(|scored| scored.member)));
+            let members = texts(set, |set| {
+                Box::new(set.live_iter(towards, now).map(|scored| text_of(scored.member)))
+            });
             (len, members)
         }
     };

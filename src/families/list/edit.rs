@@ -12,6 +12,7 @@ use crate::structures::cow_tree::End;
 use crate::types::list::{List, Sought};
 
 use super::read::place;
+use std::ops::ControlFlow;
 
 /// Table of this file.
 pub const COMMANDS: &[Command<DataRun>] = &[
@@ -81,9 +82,17 @@ fn linsert(cx: &mut WriteCx<'_>) -> CmdResult {
 
     let len = cx.keys.update(key, |list: &mut List, _| {
         let sought = Sought::new(pivot);
-        let Some(at) = list.iter().position(|item| sought.is(item)) else {
+        let mut at = 0;
+        let found = list.try_show(0, End::Back, |item| {
+            if sought.is(item) {
+                return ControlFlow::Break(());
+            }
+            at += 1;
+            ControlFlow::Continue(())
+        });
+        if found.is_continue() {
             return (None, Change::None);
-        };
+        }
         list.insert(at + steps, element, limit);
         (Some(list.len()), Change::Did(LINSERT, 1))
     })?;

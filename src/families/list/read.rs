@@ -8,6 +8,7 @@ use crate::command::spec::{Command, FAST, Group, Key, at_least, exactly, integer
 use crate::protocol::error::ReplyError;
 use crate::structures::cow_tree::End;
 use crate::types::list::{List, Sought};
+use std::ops::ControlFlow;
 
 /// Table of this file.
 pub const COMMANDS: &[Command<DataRun>] = &[
@@ -58,9 +59,11 @@ fn lindex(cx: &mut ReadCx<'_>) -> CmdResult {
     };
     let index = cx.args.int()?;
 
-    match place(index, list.len()).and_then(|at| list.element(at)) {
-        Some(element) => super::write(&mut cx.reply, element),
-        None => cx.reply.null(),
+    let reply = &mut cx.reply;
+    let shown = place(index, list.len())
+        .and_then(|at| list.element(at, |element| super::write(reply, element)));
+    if shown.is_none() {
+        cx.reply.null();
     }
     Ok(Flow::Replied)
 }
@@ -83,9 +86,9 @@ fn lrange(cx: &mut ReadCx<'_>) -> CmdResult {
         return Ok(Flow::Away(None));
     }
     cx.reply.array(range.len());
-    for element in list.iter_from(range.start, End::Back).take(range.len()) {
+    list.show(range.start, End::Back, range.len(), |element| {
         super::write(&mut cx.reply, element);
-    }
+    });
     Ok(Flow::Replied)
 }
 
@@ -124,17 +127,33 @@ impl Search {
         Ok(Self { towards, skipped: rank.unsigned_abs() - 1, count, steps })
     }
 
-    /// Positions of the matches that count, in the direction of the search.
-    fn run<'a>(&self, list: &'a List, element: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+    /// Tells `found` the positions of the matches that count, in the direction of the search, until
+    /// it breaks.
+    fn run(&self, list: &List, element: &[u8], mut found: impl FnMut(usize) -> ControlFlow<()>) {
         let (sought, towards, len) = (Sought::new(element), self.towards, list.len());
         let first = if towards == End::Back { 0 } else { len };
-        let steps = list.iter_from(first, towards).take(self.steps).enumerate();
-        let found = steps.filter(move |(_, item)| sought.is(*item));
-        let places = found.map(move |(step, _)| match towards {
-            End::Back => step,
-            End::Front => len - 1 - step,
+        let (mut step, mut skipped) = (0, self.skipped);
+        // Broken off or not, the search is over.
+        let _ = list.try_show(first, towards, |item| {
+            if step == self.steps {
+                return ControlFlow::Break(());
+            }
+            let at = match towards {
+                End::Back => step,
+                End::Front => len - 1 - step,
+            };
+            step += 1;
+            if !sought.is(item) {
+                return ControlFlow::Continue(());
+            }
+            match skipped.checked_sub(1) {
+                Some(left) => {
+                    skipped = left;
+                    ControlFlow::Continue(())
+                }
+                None => found(at),
+            }
         });
-        places.skip(usize::try_from(self.skipped).unwrap_or(usize::MAX))
     }
 }
 
@@ -154,17 +173,25 @@ fn lpos(cx: &mut ReadCx<'_>) -> CmdResult {
     match (list, search.count) {
         (None, None) => cx.reply.null(),
         (None, Some(_)) => cx.reply.array(0),
-        (Some(list), None) => match search.run(list, element).next() {
-            Some(at) => cx.reply.count(at),
-            None => cx.reply.null(),
-        },
+        (Some(list), None) => {
+            let mut first = None;
+            search.run(list, element, |at| {
+                first = Some(at);
+                ControlFlow::Break(())
+            });
+            match first {
+                Some(at) => cx.reply.count(at),
+                None => cx.reply.null(),
+            }
+        }
         (Some(list), Some(count)) => {
             let opened = cx.reply.open();
-            let mut found = 0;
-            for at in search.run(list, element).take(count) {
-                cx.reply.count(at);
+            let (reply, mut found) = (&mut cx.reply, 0);
+            search.run(list, element, |at| {
+                reply.count(at);
                 found += 1;
-            }
+                if found == count { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
             cx.reply.close_array(opened, found);
         }
     }

@@ -181,12 +181,8 @@ impl<'a> Move<'a> {
             End::Front => 0,
             End::Back => list.len() - 1,
         };
-        let towards = match self.from {
-            End::Front => End::Back,
-            End::Back => End::Front,
-        };
-        let elements = list.iter_from(at, towards).take(count);
-        let mut chosen: Vec<Vec<u8>> = elements.map(|element| element.to_vec()).collect();
+        let mut chosen = Vec::new();
+        list.show(at, self.from.opposite(), count, |element| chosen.push(element.to_vec()));
         // One by one, what comes last to the front stands first.
         let is_reversed = if in_bulk { self.from == End::Back } else { self.to == End::Front };
         if is_reversed {

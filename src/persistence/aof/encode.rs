@@ -83,7 +83,7 @@ pub fn write_key(out: &mut Vec<u8>, view: &KeyView<'_>) {
             StringRef::Shared(blob) => command(out, &[b"SET", key, blob]),
         },
         ValueRef::List(list) => {
-            in_portions(out, &[b"RPUSH", key], list.iter().map(|item| [item.to_vec()]));
+            in_portions(out, &[b"RPUSH", key], list.texts().map(|text| [text.into_owned()]));
         }
         ValueRef::Set(set) => {
             in_portions(out, &[b"SADD", key], set.iter().map(|member| [member.to_vec()]));

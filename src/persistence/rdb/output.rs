@@ -138,6 +138,14 @@ impl<'a> Output<'a> {
         }
     }
 
+    /// A text of `len` bytes that is compressed already.
+    pub fn compressed_text(&mut self, compressed: &[u8], len: usize) {
+        self.byte(LZF);
+        self.count(compressed.len());
+        self.count(len);
+        self.bytes(compressed);
+    }
+
     /// An integer as a text.
     #[inline]
     pub fn int(&mut self, value: i64) {
@@ -268,6 +276,14 @@ mod tests {
         check(|out| out.int(2_147_483_648), b"\x0a2147483648");
         check(|out| out.string(&[b'a'; 21]), &[0xc3, 5, 21, 0, b'a', 0xe0, 11, 0]);
         check(|out| out.string(b"abcdefghijklmnopqrstu"), b"\x15abcdefghijklmnopqrstu");
+    }
+
+    #[test]
+    fn a_compressed_text_is_written_as_it_is() {
+        check(
+            |out| out.compressed_text(&[0, b'a', 0xe0, 11, 0], 21),
+            &[0xc3, 5, 21, 0, b'a', 0xe0, 11, 0],
+        );
     }
 
     #[test]

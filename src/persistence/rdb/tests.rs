@@ -35,7 +35,7 @@ const EVENT: Event = Event::generic("test");
 
 fn limits() -> Limits {
     Limits {
-        list: PackLimit::of_directive(8),
+        list: PackLimit::of_directive(8).with_depth(1),
         set: SetLimits { ints_max: 6, pack_max: 5, pack_member_max: 20 },
         hash: hash::Limits { entries: 5, bytes: 20 },
         sorted_set: PackLimits { entries: 5, value: 20 },
@@ -260,7 +260,9 @@ fn shown(value: ValueRef<'_>, with_encoding: bool) -> String {
         ValueRef::String(StringRef::Int(value)) => ("int", vec![value.to_string()]),
         ValueRef::String(StringRef::Inline(text)) => ("", vec![item(Item::Bytes(text))]),
         ValueRef::String(StringRef::Shared(blob)) => ("", vec![item(Item::Bytes(blob))]),
-        ValueRef::List(list) => (list.encoding(), list.iter().map(item).collect()),
+        ValueRef::List(list) => {
+            (list.encoding(), list.texts().map(|text| item(Item::Bytes(&text))).collect())
+        }
         ValueRef::Set(set) => (set.encoding(), set.iter().map(item).chain([ends(set)]).collect()),
         ValueRef::SortedSet(set) => {
             let show = |it: crate::types::sorted_set::Scored<'_>| {

@@ -91,6 +91,17 @@ pub enum End {
     Back,
 }
 
+impl End {
+    /// The other one.
+    #[must_use]
+    pub fn opposite(self) -> Self {
+        match self {
+            Self::Front => Self::Back,
+            Self::Back => Self::Front,
+        }
+    }
+}
+
 /// The way to a leaf, for going there again: the children chosen, the root's last. It leads there
 /// as long as the tree isn't changed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -291,13 +302,26 @@ impl<L: Leaf> CowTree<L> {
     /// The leaf that `path` leads to, for changes that leave alone how many elements it has and the
     /// key of the first: those are found by less work than [`CowTree::edit`]. O(log n).
     pub fn leaf_along(&mut self, mut path: Path) -> Option<&mut L> {
+        self.leaf_mut(|inner| path.step().min(inner.len() - 1))
+    }
+
+    /// Like [`CowTree::leaf_along`], the leaf that holds element number `at`, or the last one.
+    pub fn leaf_at(&mut self, mut at: usize) -> Option<&mut L> {
+        self.leaf_mut(|inner| {
+            let (index, within) = inner.route(at);
+            at = within;
+            index
+        })
+    }
+
+    fn leaf_mut(&mut self, mut choose: impl FnMut(&Inner<L>) -> usize) -> Option<&mut L> {
         let mut node = &mut self.root.as_mut()?.node;
         loop {
             match node {
                 Node::Leaf(leaf) => return Some(Arc::make_mut(leaf)),
                 Node::Inner(inner) => {
                     let inner = Arc::make_mut(inner);
-                    let index = path.step().min(inner.len() - 1);
+                    let index = choose(inner);
                     node = inner.edge(index).node;
                 }
             }

@@ -109,6 +109,12 @@ impl ListPack {
         Ok(Self { bytes })
     }
 
+    /// Takes over what [`ListPack::as_bytes`] gave, of any listpack, unread.
+    pub fn of_own_bytes(bytes: Vec<u8>) -> Self {
+        debug_assert!(check(&bytes).is_ok(), "{WELL_FORMED}");
+        Self { bytes }
+    }
+
     /// The whole, header and end included.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes

@@ -1,10 +1,10 @@
 //! A list beyond one pack.
 
-use super::iter::{Iter, Oriented};
-use super::leaf::{Leaf, Segment};
-use super::{PackLimit, place};
+use super::iter::{Oriented, Parts};
+use super::leaf::{Leaf, Open, Segment};
+use super::{Nodes, PackLimit, place};
 use crate::base::blob::Blob;
-use crate::structures::cow_tree::{CowTree, End};
+use crate::structures::cow_tree::{CowTree, End, Leaf as _};
 use crate::structures::listpack::{Item, ListPack};
 use crate::structures::relocation::Mover;
 use std::borrow::Cow;
@@ -21,6 +21,34 @@ pub(super) struct Large {
     head: ListPack,
     middle: CowTree<Leaf>,
     tail: ListPack,
+    /// Parts at each end that are not compressed, an open pack being one unless it is empty; 0
+    /// compresses none. As it was when the list became large.
+    ///
+    /// No leaf so near an end is compressed; any other is, unless that isn't worth it.
+    depth: u32,
+}
+
+/// Leaves that were looked at.
+#[derive(Default)]
+struct Measured {
+    leaves: usize,
+    elements: usize,
+    bytes: usize,
+}
+
+impl Measured {
+    fn of<'a>(leaves: impl Iterator<Item = &'a Leaf>) -> Self {
+        leaves.fold(Self::default(), |so_far, leaf| Self {
+            leaves: so_far.leaves + 1,
+            elements: so_far.elements + leaf.weight(),
+            bytes: so_far.bytes + leaf.heap_bytes() + LEAF_OVERHEAD,
+        })
+    }
+
+    /// What so many leaves take that are like these.
+    fn bytes_of(&self, leaves: usize) -> usize {
+        self.bytes / self.leaves.max(1) * leaves
+    }
 }
 
 /// Which part an element is in, and its number there.
@@ -31,8 +59,12 @@ enum Part {
 }
 
 impl Large {
-    pub(super) fn of_pack(pack: ListPack) -> Self {
-        Self { tail: pack, ..Self::default() }
+    pub(super) fn new(tail: ListPack, depth: u32) -> Self {
+        Self { tail, depth, ..Self::default() }
+    }
+
+    pub(super) fn depth(&self) -> u32 {
+        self.depth
     }
 
     pub(super) fn len(&self) -> usize {
@@ -50,7 +82,7 @@ impl Large {
         }
     }
 
-    pub(super) fn iter_from(&self, at: usize, towards: End) -> Iter<'_> {
+    pub(super) fn parts(&self, at: usize, towards: End) -> Parts<'_> {
         let head = Oriented { pack: &self.head, is_reversed: true };
         let tail = Oriented { pack: &self.tail, is_reversed: false };
         let last = match towards {
@@ -59,22 +91,22 @@ impl Large {
         };
         let rest = |within: usize| {
             let (leaves, within) = self.middle.leaves(within, towards);
-            (Iter::of_rest(Some(leaves), last, towards), within)
+            (Parts::of_rest(Some(leaves), last, towards), within)
         };
         match (self.part(at), towards) {
-            (Part::Head(at), End::Front) => Iter::of_end(head, at, towards),
+            (Part::Head(at), End::Front) => Parts::of_end(head, at, towards),
             (Part::Head(at), End::Back) => rest(0).0.beginning(head, at),
             (Part::Middle(at), _) => {
-                let (iter, within) = rest(at);
-                iter.beginning_within(within)
+                let (parts, within) = rest(at);
+                parts.beginning_within(within)
             }
-            (Part::Tail(at), End::Back) => Iter::of_end(tail, at, towards),
+            (Part::Tail(at), End::Back) => Parts::of_end(tail, at, towards),
             (Part::Tail(at), End::Front) => {
-                let iter = rest(self.middle.len()).0;
+                let parts = rest(self.middle.len()).0;
                 // Beyond the last element stands for the last.
                 match self.tail.len().checked_sub(1) {
-                    Some(last) => iter.beginning(tail, at.min(last)),
-                    None => iter,
+                    Some(last) => parts.beginning(tail, at.min(last)),
+                    None => parts,
                 }
             }
         }
@@ -89,15 +121,32 @@ impl Large {
 
     pub(super) fn memory_bytes(&self, samples: usize) -> usize {
         let ends = size_of::<Self>() + self.head.heap_bytes() + self.tail.heap_bytes();
-        let (leaves, _) = self.middle.leaves(0, End::Back);
-        let (mut bytes, mut count) = (0, 0);
-        for leaf in leaves.take(if samples == 0 { usize::MAX } else { samples }) {
-            bytes += leaf.heap_bytes() + LEAF_OVERHEAD;
-            count += 1;
+        let all = self.middle.leaves_estimated();
+        let samples = if samples == 0 { usize::MAX } else { samples };
+        let sampled = Measured::of(self.middle.leaves(0, End::Back).0.take(samples));
+        if sampled.leaves < samples || self.depth == 0 {
+            return ends
+                + sampled.bytes_of(if sampled.leaves < samples { sampled.leaves } else { all });
         }
-        // All were seen, or the others are taken to be like these.
-        let all = if count == samples { self.middle.leaves_estimated() } else { count };
-        ends + bytes / count.max(1) * all
+        // Those near the ends tell nothing about the others.
+        let (front, back) =
+            (Measured::of(self.near(End::Front)), Measured::of(self.near(End::Back)));
+        let inner = all.saturating_sub(front.leaves + back.leaves);
+        let (leaves, _) = self.middle.leaves(front.elements, End::Back);
+        let sampled = Measured::of(leaves.take(samples.min(inner)));
+        ends + front.bytes + back.bytes + sampled.bytes_of(inner)
+    }
+
+    /// As Redis counts its nodes.
+    pub(super) fn nodes(&self) -> Nodes {
+        let ends = [&self.head, &self.tail].into_iter().filter(|pack| !pack.is_empty());
+        let (leaves, _) = self.middle.leaves(0, End::Back);
+        let mut nodes = Nodes { count: 0, bytes_open: 0, depth: self.depth };
+        for len in ends.map(ListPack::byte_len).chain(leaves.map(Leaf::byte_len)) {
+            nodes.count += 1;
+            nodes.bytes_open += len;
+        }
+        nodes
     }
 
     pub(super) fn relocate(&mut self, mover: &mut Mover<'_>) {
@@ -112,11 +161,8 @@ impl Large {
 
     pub(super) fn push_segment(&mut self, segment: Segment<'_>) {
         self.close(End::Back);
-        let leaf = match segment {
-            Segment::Pack(pack) => Leaf::Pack(pack.into_owned()),
-            Segment::Plain(bytes) => Leaf::Plain(Blob::new(bytes.into_owned())),
-        };
-        self.middle.push(leaf, End::Back);
+        self.middle.push(Leaf::from(segment), End::Back);
+        self.settle(None);
     }
 
     pub(super) fn push(&mut self, end: End, text: &[u8], limit: PackLimit) {
@@ -126,37 +172,62 @@ impl Large {
     /// `len` is that of the text.
     #[inline]
     pub(super) fn push_item(&mut self, end: End, item: Item<'_>, len: usize, limit: PackLimit) {
-        if let Item::Bytes(bytes) = item
-            && limit.is_large(len)
-        {
-            self.close(end);
-            self.middle.push(Leaf::Plain(Blob::new(bytes.to_vec())), end);
-            return;
+        let pack = self.open(end);
+        // What is large has no room either.
+        if pack.is_empty() || !limit.has_room(pack, len) {
+            return self.push_part(end, item, len, limit);
         }
-        if !limit.has_room(self.open(end), len) {
-            self.close(end);
-        }
-        self.open(end).push_back(item);
+        pack.push_back(item);
     }
 
+    /// Pushes an element that begins a new part.
+    #[cold]
+    fn push_part(&mut self, end: End, item: Item<'_>, len: usize, limit: PackLimit) {
+        self.close(end);
+        match item {
+            Item::Bytes(bytes) if limit.is_large(len) => self.middle.push(Leaf::plain(bytes), end),
+            item => self.open(end).push_back(item),
+        }
+        self.settle(None);
+    }
+
+    #[inline]
     pub(super) fn pop<R>(&mut self, end: End, show: impl FnOnce(Item<'_>) -> R) -> Option<R> {
-        if self.open(end).is_empty() {
-            match self.middle.pop(end) {
-                Some(Leaf::Plain(blob)) => return Some(show(Item::Bytes(&blob))),
-                Some(Leaf::Pack(pack)) => {
-                    *self.open(end) = match end {
-                        End::Front => reversed(&pack),
-                        End::Back => pack,
-                    }
-                }
-                None => self.share(end),
-            }
+        if self.open(end).is_empty()
+            && let Some(blob) = self.refill(end)
+        {
+            return Some(show(Item::Bytes(&blob)));
         }
         let pack = self.open(end);
         let last = pack.last()?;
         let shown = show(pack.item(last)?);
         pack.remove(last);
+        if pack.is_empty() {
+            self.settle(None);
+        }
         Some(shown)
+    }
+
+    /// Takes the part at an end out of the tree, that an empty pack be filled again: a large element
+    /// is given back. Without any, the other end shares what it has.
+    #[cold]
+    fn refill(&mut self, end: End) -> Option<Blob> {
+        let pack = match self.middle.pop(end).map(Leaf::into_open) {
+            Some(Open::Plain(blob)) => {
+                self.settle(None);
+                return Some(blob);
+            }
+            Some(Open::Pack(pack)) => pack,
+            None => {
+                self.share(end);
+                return None;
+            }
+        };
+        *self.open(end) = match end {
+            End::Front => reversed(&pack),
+            End::Back => pack,
+        };
+        None
     }
 
     pub(super) fn set(&mut self, at: usize, text: &[u8], limit: PackLimit) {
@@ -168,7 +239,7 @@ impl Large {
                 let set =
                     |leaf: &mut Leaf, at, after: &mut Vec<_>| leaf.set(at, text, limit, after);
                 self.middle.edit(at, limit, set);
-                return;
+                return self.settle(Some(at));
             }
         };
         if limit.is_large(text.len()) || !limit.has_room(pack, text.len()) {
@@ -191,7 +262,7 @@ impl Large {
                 let add =
                     |leaf: &mut Leaf, at, after: &mut Vec<_>| leaf.insert(at, text, limit, after);
                 self.middle.edit(at, limit, add);
-                return;
+                return self.settle(Some(at));
             }
         };
         if limit.is_large(text.len()) || !limit.has_room(pack, text.len()) {
@@ -222,6 +293,7 @@ impl Large {
             let until = end.min(head);
             self.head.remove_many(place(&self.head, head - until), until - at);
         }
+        self.settle(Some(from.saturating_sub(head)));
     }
 
     /// The whole as one pack, if that is within the limit. O(log n) if it isn't.
@@ -232,16 +304,15 @@ impl Large {
             return None;
         }
         for leaf in self.middle.leaves(0, End::Back).0 {
-            let Leaf::Pack(pack) = leaf else { return None };
-            bytes += pack.byte_len();
-            if !limit.allows(bytes, len) {
+            bytes += leaf.byte_len();
+            if leaf.is_plain() || !limit.allows(bytes, len) {
                 return None;
             }
         }
         let mut whole = ListPack::with_capacity(bytes);
         self.head.iter().rev().for_each(|item| whole.push_back(item));
         for leaf in self.middle.leaves(0, End::Back).0 {
-            if let Leaf::Pack(pack) = leaf {
+            if let Open::Pack(pack) = &*leaf.opened() {
                 whole.append(pack);
             }
         }
@@ -260,12 +331,15 @@ impl Large {
 
     /// Moves the open pack at an end into the tree.
     fn close(&mut self, end: End) {
+        if self.open(end).is_empty() {
+            return;
+        }
         let pack = std::mem::take(self.open(end));
         let pack = match end {
             End::Front => reversed(&pack),
             End::Back => pack,
         };
-        self.middle.push(Leaf::Pack(pack), end);
+        self.middle.push(Leaf::pack(pack), end);
     }
 
     /// Moves the open pack that holds element number `at` into the tree.
@@ -284,6 +358,79 @@ impl Large {
         let rest = other.split_off(place(other, half));
         let nearer = std::mem::replace(other, rest);
         *self.open(end) = reversed(&nearer);
+    }
+
+    /// Compresses and opens leaves as the depth wants it, after a change at the ends or of the leaf
+    /// that held element number `changed` of the tree.
+    #[inline]
+    fn settle(&mut self, changed: Option<usize>) {
+        if self.depth > 0 && !self.middle.is_empty() {
+            self.settle_leaves(changed);
+        }
+    }
+
+    #[cold]
+    fn settle_leaves(&mut self, changed: Option<usize>) {
+        let (front, back) = (self.open_near(End::Front), self.open_near(End::Back));
+        let inner = front..self.middle.len() - back.min(self.middle.len());
+        if inner.is_empty() {
+            return;
+        }
+        // What came or went at an end, or what overflowed there, has moved the next leaf.
+        self.compress(inner.start);
+        self.compress(inner.end - 1);
+        let Some(at) = changed.map(|at| at.min(self.middle.len() - 1)) else { return };
+        // A leaf that was cut into two or three, or joined.
+        let Some((leaf, within)) = self.middle.locate(at) else { return };
+        let (before, after) = ((at - within).checked_sub(1), at - within + leaf.weight());
+        for at in [before, Some(at), Some(after)].into_iter().flatten() {
+            if inner.contains(&at) {
+                self.compress(at);
+            }
+        }
+    }
+
+    /// The leaves at an end that stay open, the last one first.
+    fn near(&self, end: End) -> impl Iterator<Item = &Leaf> {
+        let (pack, from, towards) = match end {
+            End::Front => (&self.head, 0, End::Back),
+            End::Back => (&self.tail, self.middle.len(), End::Front),
+        };
+        let depth = usize::try_from(self.depth).unwrap_or(usize::MAX);
+        self.middle
+            .leaves(from, towards)
+            .0
+            .take(depth.saturating_sub(usize::from(!pack.is_empty())))
+    }
+
+    /// Opens what is compressed of them; says how many elements they have.
+    fn open_near(&mut self, end: End) -> usize {
+        let (mut elements, mut compressed) = (0, Vec::new());
+        for leaf in self.near(end) {
+            if leaf.is_compressed() {
+                compressed.push(elements);
+            }
+            elements += leaf.weight();
+        }
+        let last = self.middle.len() - 1;
+        for before in compressed {
+            let at = match end {
+                End::Front => before,
+                End::Back => last - before,
+            };
+            if let Some(leaf) = self.middle.leaf_at(at) {
+                leaf.open();
+            }
+        }
+        elements
+    }
+
+    /// Compresses the leaf with element number `at` of the tree, if that is worth it.
+    fn compress(&mut self, at: usize) {
+        let is_open = self.middle.locate(at).is_some_and(|(leaf, _)| !leaf.is_compressed());
+        if is_open && let Some(leaf) = self.middle.leaf_at(at) {
+            leaf.compress();
+        }
     }
 }
 

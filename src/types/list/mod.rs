@@ -11,20 +11,27 @@
 //! The directive `list-max-listpack-size` bounds packs in bytes or in elements ([`PackLimit`]). A
 //! list becomes large when its pack would exceed it, and small again when half of it would do. It is
 //! given with each change: it may change at any time.
+//!
+//! With `list-compress-depth` parts farther from the ends than so many are compressed. What reads
+//! one opens it for that time only; what changes one compresses it again.
 
+mod compressed;
 mod iter;
 mod large;
 mod leaf;
 #[cfg(test)]
 mod tests;
 
-pub use iter::Iter;
+pub use compressed::Compressed;
+pub use iter::Texts;
 pub use leaf::Segment;
 
 use crate::structures::cow_tree::End;
 use crate::structures::listpack::{At, Item, ListPack};
 use crate::structures::relocation::Mover;
+use iter::Parts;
 use large::Large;
+use std::ops::ControlFlow;
 
 /// What is set aside for the head of an element not yet packed.
 const ELEMENT_OVERHEAD: usize = 8;
@@ -33,32 +40,47 @@ const COUNTED_BYTES_MAX: usize = 8192;
 /// From so many matches on, in so small a part of the list, rebuilding is cheaper than removing.
 const REBUILD_MIN: usize = 64;
 const REBUILD_SHARE: usize = 32;
+/// More open parts at an end than this are as many, as in Redis.
+const DEPTH_MAX: u32 = 65_535;
 
-/// How large a pack may become.
+/// How large a pack may become, and how far from the ends of a large list packs stay as they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PackLimit {
     bytes_max: usize,
-    count_max: usize,
+    count_max: u32,
+    /// See [`PackLimit::with_depth`].
+    depth: u32,
 }
+
+// It is handed down in registers.
+const _: () = assert!(size_of::<PackLimit>() == 2 * size_of::<usize>());
 
 impl PackLimit {
     /// As the directive says it: a number of elements, or -1 to -5 for 4 to 64 KiB.
     pub fn of_directive(value: i64) -> Self {
         if let Ok(count) = usize::try_from(value) {
-            return Self { bytes_max: COUNTED_BYTES_MAX, count_max: count.max(1) };
+            let count_max = u32::try_from(count.max(1)).unwrap_or(u32::MAX);
+            return Self { bytes_max: COUNTED_BYTES_MAX, count_max, depth: 0 };
         }
         let doublings = value.saturating_neg().clamp(1, 5) - 1;
-        Self { bytes_max: 4096 << doublings, count_max: usize::MAX }
+        Self { bytes_max: 4096 << doublings, count_max: u32::MAX, depth: 0 }
+    }
+
+    /// With so many parts at each end that are not compressed; 0 compresses none. A list keeps what
+    /// it was when it became large.
+    #[must_use]
+    pub fn with_depth(self, depth: u32) -> Self {
+        Self { depth: depth.min(DEPTH_MAX), ..self }
     }
 
     fn allows(self, bytes: usize, count: usize) -> bool {
-        bytes <= self.bytes_max && count <= self.count_max
+        bytes <= self.bytes_max && count <= self.count_max as usize
     }
 
     /// Whether one more element of so many bytes may be added to a pack.
     #[inline]
     fn has_room(self, pack: &ListPack, len: usize) -> bool {
-        pack.is_empty() || self.allows(pack.byte_len() + len + ELEMENT_OVERHEAD, pack.len() + 1)
+        self.allows(pack.byte_len() + len + ELEMENT_OVERHEAD, pack.len() + 1)
     }
 
     /// Whether an element of so many bytes stands by itself.
@@ -67,8 +89,19 @@ impl PackLimit {
     }
 
     fn half(self) -> Self {
-        Self { bytes_max: self.bytes_max / 2, count_max: self.count_max / 2 }
+        Self { bytes_max: self.bytes_max / 2, count_max: self.count_max / 2, ..self }
     }
+}
+
+/// What a large list consists of, for those who look inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nodes {
+    /// Packs and large elements.
+    pub count: usize,
+    /// Their bytes, were none compressed.
+    pub bytes_open: usize,
+    /// How many at each end are not compressed; 0 when none is.
+    pub depth: u32,
 }
 
 /// A list. A clone is O(1): it copies one pack while small, two while large, and shares the rest.
@@ -90,16 +123,7 @@ impl Default for List {
 impl PartialEq for List {
     /// Whether both have the same elements, however they are kept. O(n).
     fn eq(&self, other: &Self) -> bool {
-        self.len() == other.len()
-            && self.iter().zip(other.iter()).all(|(own, other)| own.to_vec() == other.to_vec())
-    }
-}
-
-impl<'a> IntoIterator for &'a List {
-    type Item = Item<'a>;
-    type IntoIter = Iter<'a>;
-    fn into_iter(self) -> Iter<'a> {
-        self.iter()
+        self.len() == other.len() && self.texts().eq(other.texts())
     }
 }
 
@@ -126,22 +150,61 @@ impl List {
         }
     }
 
-    /// Element number `at`. O(log n), and a walk through one pack.
-    pub fn element(&self, at: usize) -> Option<Item<'_>> {
-        if at < self.len() { self.iter_from(at, End::Back).next() } else { None }
+    /// Shows element number `at`. O(log n), and a walk through one pack.
+    pub fn element<R>(&self, at: usize, show: impl FnOnce(Item<'_>) -> R) -> Option<R> {
+        if at >= self.len() {
+            return None;
+        }
+        let mut show = Some(show);
+        let shown = self
+            .try_show(at, End::Back, |item| ControlFlow::Break(show.take().map(|show| show(item))));
+        shown.break_value()?
     }
 
-    /// All elements, first to last.
-    pub fn iter(&self) -> Iter<'_> {
-        self.iter_from(0, End::Back)
+    /// Shows elements one by one, from number `at` on towards an end, that one included, until
+    /// `show` breaks. With `at` beyond the last: none towards the back, all towards the front.
+    /// O(log n) to begin.
+    #[inline]
+    pub fn try_show<B>(
+        &self,
+        at: usize,
+        towards: End,
+        show: impl FnMut(Item<'_>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        self.parts(at, towards).show(show)
     }
 
-    /// The elements from number `at` on towards an end, that one included. With `at` beyond the
-    /// last: none towards the back, all towards the front. O(log n) to begin.
-    pub fn iter_from(&self, at: usize, towards: End) -> Iter<'_> {
+    /// Shows `count` elements, or as many as there are, like [`List::try_show`].
+    #[inline]
+    pub fn show(&self, at: usize, towards: End, count: usize, mut show: impl FnMut(Item<'_>)) {
+        let mut left = count;
+        if left == 0 {
+            return;
+        }
+        // Broken off or not, all is seen.
+        let _ = self.try_show(at, towards, |item| {
+            show(item);
+            left -= 1;
+            if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+    }
+
+    /// The elements as texts, first to last.
+    pub fn texts(&self) -> Texts<'_> {
+        self.texts_from(0, End::Back)
+    }
+
+    /// The texts of the elements that [`List::try_show`] shows: for who keeps them, or can't be
+    /// called. What is compressed is copied.
+    pub fn texts_from(&self, at: usize, towards: End) -> Texts<'_> {
+        Texts::new(self.parts(at, towards))
+    }
+
+    #[inline]
+    fn parts(&self, at: usize, towards: End) -> Parts<'_> {
         match &self.0 {
-            Form::Small(pack) => Iter::of_pack(pack, at, towards),
-            Form::Large(large) => large.iter_from(at, towards),
+            Form::Small(pack) => Parts::of_pack(pack, at, towards),
+            Form::Large(large) => large.parts(at, towards),
         }
     }
 
@@ -160,6 +223,14 @@ impl List {
             Form::Large(large) => (None, Some(large.segments())),
         };
         pack.into_iter().chain(large.into_iter().flatten())
+    }
+
+    /// What a large one consists of. O(n / pack).
+    pub fn nodes(&self) -> Option<Nodes> {
+        match &self.0 {
+            Form::Small(_) => None,
+            Form::Large(large) => Some(large.nodes()),
+        }
     }
 
     /// Bytes allocated; of a large list estimated from `samples` packs, 0 being all.
@@ -199,12 +270,12 @@ impl List {
         if limit.allows(pack.byte_len(), pack.len()) {
             return Self(Form::Small(pack));
         }
-        Self(Form::Large(Box::new(Large::of_pack(pack))))
+        Self(Form::Large(Box::new(Large::new(pack, limit.depth))))
     }
 
     /// Puts a segment read from a file behind all others.
-    pub fn push_segment(&mut self, segment: Segment<'_>) {
-        self.enlarged().push_segment(segment);
+    pub fn push_segment(&mut self, segment: Segment<'_>, limit: PackLimit) {
+        self.enlarged(limit.depth).push_segment(segment);
     }
 
     /// To be called after the last segment: a list that fits one pack becomes small.
@@ -313,17 +384,25 @@ impl List {
     ) -> usize {
         let sought = Sought::new(element);
         let len = self.len();
-        let mut found: Vec<usize> = match from {
-            End::Front => {
-                let all = self.iter().enumerate();
-                all.filter(|(_, item)| sought.is(*item)).map(|(at, _)| at).take(count).collect()
-            }
-            End::Back => {
-                let all = self.iter_from(len, End::Front).enumerate();
-                let equal = all.filter(|(_, item)| sought.is(*item)).take(count);
-                equal.map(|(steps, _)| len - 1 - steps).collect()
-            }
+        let first = match from {
+            End::Front => 0,
+            End::Back => len,
         };
+        let (mut found, mut step) = (Vec::new(), 0);
+        // Broken off or not, all is seen.
+        let _ = self.try_show(first, from.opposite(), |item| {
+            if found.len() == count {
+                return ControlFlow::Break(());
+            }
+            if sought.is(item) {
+                found.push(match from {
+                    End::Front => step,
+                    End::Back => len - 1 - step,
+                });
+            }
+            step += 1;
+            ControlFlow::Continue(())
+        });
         if from == End::Front {
             found.reverse();
         }
@@ -341,12 +420,17 @@ impl List {
     /// Makes the list anew without the numbers of `without`, which are descending.
     fn rebuild_without(&mut self, without: &[usize], limit: PackLimit) {
         let mut without = without.iter().rev().peekable();
-        let mut large = Large::default();
-        for (at, item) in self.iter().enumerate() {
+        let depth = match &self.0 {
+            Form::Small(_) => limit.depth,
+            Form::Large(large) => large.depth(),
+        };
+        let (mut large, mut at) = (Large::new(ListPack::new(), depth), 0);
+        self.show(0, End::Back, usize::MAX, |item| {
             if without.next_if_eq(&&at).is_none() {
                 large.push_item(End::Back, item, item.text_len(), limit);
             }
-        }
+            at += 1;
+        });
         self.0 = Form::Large(Box::new(large));
         self.shrink(limit);
     }
@@ -356,15 +440,15 @@ impl List {
         if let Form::Small(pack) = &self.0
             && !limit.allows(pack.byte_len() + bytes, pack.len() + count)
         {
-            self.enlarged();
+            self.enlarged(limit.depth);
         }
     }
 
-    fn enlarged(&mut self) -> &mut Large {
+    fn enlarged(&mut self, depth: u32) -> &mut Large {
         if let Form::Small(pack) = &mut self.0 {
             let mut pack = std::mem::take(pack);
             pack.shrink();
-            self.0 = Form::Large(Box::new(Large::of_pack(pack)));
+            self.0 = Form::Large(Box::new(Large::new(pack, depth)));
         }
         match &mut self.0 {
             Form::Large(large) => large,

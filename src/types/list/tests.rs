@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use super::*;
+use crate::base::blob::Blob;
 use proptest::prelude::*;
 
 fn limit(value: i64) -> PackLimit {
@@ -23,13 +24,18 @@ fn numbered(count: usize, limit: PackLimit) -> List {
 
 #[track_caller]
 fn check(list: &List, model: &[Vec<u8>]) {
-    let texts = |iter: Iter<'_>| iter.map(|item| item.to_vec()).collect::<Vec<_>>();
-    assert_eq!(texts(list.iter()), model);
+    let shown = |at, towards| {
+        let mut texts = Vec::new();
+        list.show(at, towards, usize::MAX, |item| texts.push(item.to_vec()));
+        assert_eq!(list.texts_from(at, towards).collect::<Vec<_>>(), texts);
+        texts
+    };
+    assert_eq!(shown(0, End::Back), model);
     assert_eq!(list.len(), model.len());
     for at in [0, 1, model.len() / 2, model.len().saturating_sub(1), model.len(), model.len() + 9] {
-        assert_eq!(list.element(at).map(|item| item.to_vec()), model.get(at).cloned());
-        assert_eq!(texts(list.iter_from(at, End::Back)), model.get(at..).unwrap_or_default());
-        let mut backward = texts(list.iter_from(at, End::Front));
+        assert_eq!(list.element(at, |item| item.to_vec()), model.get(at).cloned());
+        assert_eq!(shown(at, End::Back), model.get(at..).unwrap_or_default());
+        let mut backward = shown(at, End::Front);
         backward.reverse();
         assert_eq!(backward, model[..model.len().min(at + 1)]);
     }
@@ -38,9 +44,36 @@ fn check(list: &List, model: &[Vec<u8>]) {
         .map(|segment| match segment {
             Segment::Pack(pack) => pack.len(),
             Segment::Plain(_) => 1,
+            Segment::Compressed(compressed) => compressed.count(),
         })
         .sum();
     assert_eq!(of_segments, model.len());
+    check_depth(list);
+}
+
+/// Whether what is compressed lies as deep as it must, and what lies so deep is compressed.
+#[track_caller]
+fn check_depth(list: &List) {
+    let Some(Nodes { depth, count, .. }) = list.nodes() else { return };
+    let depth = usize::try_from(depth).unwrap();
+    for (at, segment) in list.segments().enumerate() {
+        let is_inner = depth > 0 && (depth..count.saturating_sub(depth)).contains(&at);
+        let open = match segment {
+            Segment::Compressed(_) => {
+                assert!(is_inner, "number {at} of {count} is compressed");
+                continue;
+            }
+            Segment::Pack(pack) => leaf::Open::Pack(pack.into_owned()),
+            Segment::Plain(text) => leaf::Open::Plain(Blob::new(text.into_owned())),
+        };
+        let is_worth_it = is_inner && Compressed::of(&open).is_some();
+        assert!(!is_worth_it, "number {at} of {count} is not compressed");
+    }
+}
+
+/// How many parts are compressed.
+fn compressed(list: &List) -> usize {
+    list.segments().filter(|segment| matches!(segment, Segment::Compressed(_))).count()
 }
 
 #[test]
@@ -80,51 +113,107 @@ fn a_large_element_stands_by_itself() {
     push(&mut list, End::Front, &[&large], limit);
     let plain = list.segments().filter(|segment| matches!(segment, Segment::Plain(_))).count();
     assert_eq!(plain, 3);
-    assert_eq!(list.element(501), Some(Item::Bytes(&large)));
+    assert_eq!(list.element(501, |item| item == Item::Bytes(&large)), Some(true));
     assert_eq!(list.remove_equal(End::Back, &large, 2, limit), 2);
-    assert!(list.element(0).unwrap().is(&large));
+    assert_eq!(list.element(0, |item| item.is(&large)), Some(true));
     assert_eq!(list.len(), 1000);
 }
 
 #[test]
 fn segments_make_the_same_list() {
-    for count in [0, 10, 5000] {
-        let limit = limit(-2);
+    for (count, depth) in [(0, 0), (10, 0), (5000, 0), (10, 2), (5000, 2)] {
+        let limit = limit(-2).with_depth(depth);
         let list = numbered(count, limit);
         let mut read = List::default();
         for segment in list.segments() {
-            read.push_segment(segment);
+            read.push_segment(segment, limit);
         }
         read.settle_segments(limit);
         assert_eq!(read, list);
         assert_eq!(read.encoding(), list.encoding());
+        assert_eq!(compressed(&read), compressed(&list));
+        check_depth(&read);
     }
 }
 
 #[test]
 fn a_clone_is_left_alone() {
-    let limit = limit(-2);
-    let mut list = numbered(100_000, limit);
-    let clone = list.clone();
-    list.set(50_000, b"other", limit);
-    list.remove(10, 60_000, limit);
-    for _ in 0..1000 {
-        list.pop(End::Front, limit, |_| ());
-        list.pop(End::Back, limit, |_| ());
+    for depth in [0, 1] {
+        let limit = limit(-2).with_depth(depth);
+        let mut list = numbered(100_000, limit);
+        let clone = list.clone();
+        list.set(50_000, b"other", limit);
+        list.remove(10, 60_000, limit);
+        for _ in 0..1000 {
+            list.pop(End::Front, limit, |_| ());
+            list.pop(End::Back, limit, |_| ());
+        }
+        assert_eq!(clone.len(), 100_000);
+        assert_eq!(clone, numbered(100_000, limit));
+        assert_eq!(list.element(0, |item| item.to_vec()).unwrap(), b"element:61000");
+        check_depth(&list);
+        check_depth(&clone);
     }
-    assert_eq!(clone.len(), 100_000);
-    assert_eq!(clone, numbered(100_000, limit));
-    assert_eq!(list.element(0).unwrap().to_vec(), b"element:61000");
 }
 
 #[test]
 fn memory_is_near_what_elements_take() {
     let list = numbered(100_000, limit(-2));
-    let entries: usize = list.iter().map(|item| item.packed_len()).sum();
+    let entries: usize = list.texts().map(|text| Item::text(&text).packed_len()).sum();
     let all = list.memory_bytes(0);
     assert!((entries..entries * 11 / 10).contains(&all), "{all} for {entries}");
     assert!(list.memory_bytes(5).abs_diff(all) < all / 5);
     assert!((100..500).contains(&list.free_effort()));
+
+    let packed = numbered(100_000, limit(-2).with_depth(3));
+    let less = packed.memory_bytes(0);
+    assert!(less < all / 2, "{less} compressed, {all} not");
+    // A sample of the ends would say twice as much.
+    assert!(packed.memory_bytes(5).abs_diff(less) < less / 10, "{}", packed.memory_bytes(5));
+    let nodes = packed.nodes().unwrap();
+    assert_eq!((nodes.depth, Some(nodes.bytes_open)), (3, list.nodes().map(|it| it.bytes_open)));
+}
+
+#[test]
+fn the_depth_is_that_of_when_a_list_became_large() {
+    let (flat, deep) = (limit(4), limit(4).with_depth(1));
+    let word = [b'w'; 40];
+    let mut list = List::default();
+    (0..40).for_each(|_| push(&mut list, End::Back, &[&word], flat));
+    // Becoming large with `flat`, it goes on so.
+    (0..40).for_each(|_| push(&mut list, End::Back, &[&word], deep));
+    list.insert(20, b"other", deep);
+    assert_eq!(compressed(&list), 0);
+    list.remove(1, 90, deep);
+    assert_eq!(list.encoding(), "listpack");
+    (0..79).for_each(|_| push(&mut list, End::Back, &[&word], deep));
+    assert_eq!((list.nodes().unwrap().count, compressed(&list)), (20, 18));
+    list.set(40, b"other", flat);
+    list.remove_equal(End::Front, b"other", 1, flat);
+    check_depth(&list);
+    assert_eq!(compressed(&list), 18);
+}
+
+#[test]
+fn parts_are_opened_and_compressed_as_the_ends_move() {
+    let limit = limit(4).with_depth(2);
+    let (word, large) = ([b'w'; 40], [b'l'; 9000]);
+    let mut list = List::default();
+    let mut model = Vec::new();
+    for number in 0..200 {
+        let text = if number % 10 == 9 { &large[..] } else { &word };
+        let end = if number % 3 == 0 { End::Front } else { End::Back };
+        push(&mut list, end, &[text], limit);
+        model.insert(if end == End::Front { 0 } else { model.len() }, text.to_vec());
+        check(&list, &model);
+    }
+    assert!(compressed(&list) > 40);
+    for number in 0..200 {
+        let (end, at) =
+            if number % 3 == 0 { (End::Back, model.len() - 1) } else { (End::Front, 0) };
+        assert_eq!(list.pop(end, limit, |item| item.to_vec()), Some(model.remove(at)));
+        check(&list, &model);
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -137,6 +226,7 @@ enum Op {
     Remove(usize, usize),
     RemoveEqual(End, Vec<u8>, usize),
     Limit(i64),
+    Depth(u32),
     Clone,
     Swap,
 }
@@ -145,6 +235,8 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         4 => (-3_i64..10).prop_map(|value| value.to_string().into_bytes()),
         4 => prop::collection::vec(b'a'..b'd', 0..3),
+        2 => (10..90_usize).prop_map(|len| vec![b'w'; len]),
+        1 => prop::collection::vec(any::<u8>(), 100),
         1 => (0..3000_usize).prop_map(|len| vec![b'm'; len]),
         1 => (4000..9000_usize).prop_map(|len| vec![b'l'; len]),
     ]
@@ -168,6 +260,7 @@ fn op() -> impl Strategy<Value = Op> {
         3 => (any::<usize>(), prop_oneof![0..4_usize, 0..900_usize]).prop_map(|(at, count)| Op::Remove(at, count)),
         2 => (end(), text(), 0..200_usize).prop_map(|(end, text, count)| Op::RemoveEqual(end, text, count)),
         1 => directive().prop_map(Op::Limit),
+        1 => (0..4_u32).prop_map(Op::Depth),
         1 => Just(Op::Clone),
         1 => Just(Op::Swap),
     ]
@@ -227,19 +320,27 @@ fn apply(list: &mut List, model: &mut Vec<Vec<u8>>, limit: PackLimit, op: Op) {
             equal.sort_unstable();
             equal.iter().rev().for_each(|at| drop(model.remove(*at)));
         }
-        Op::Limit(_) | Op::Clone | Op::Swap => {}
+        Op::Limit(_) | Op::Depth(_) | Op::Clone | Op::Swap => {}
     }
 }
 
 proptest! {
     #[test]
-    fn agrees_with_vec(ops in prop::collection::vec(op(), 0..40), directive in directive()) {
+    fn agrees_with_vec(
+        ops in prop::collection::vec(op(), 0..40),
+        directive in directive(),
+        mut depth in 0..4_u32,
+    ) {
         let (mut list, mut model) = (List::default(), Vec::new());
         let (mut other, mut other_model) = (List::default(), Vec::new());
-        let mut bound = limit(directive);
+        let mut bound = limit(directive).with_depth(depth);
         for op in ops {
             match op {
-                Op::Limit(value) => bound = limit(value),
+                Op::Limit(value) => bound = limit(value).with_depth(depth),
+                Op::Depth(value) => {
+                    depth = value;
+                    bound = bound.with_depth(depth);
+                }
                 Op::Clone => (other, other_model) = (list.clone(), model.clone()),
                 Op::Swap => {
                     std::mem::swap(&mut other, &mut list);
@@ -262,18 +363,30 @@ fn time(work: impl FnOnce()) -> std::time::Duration {
 
 #[test]
 fn nothing_walks_through_millions() {
-    const COUNT: usize = 5_000_000;
-    let (limit, mut rng) = (limit(-2), fastrand::Rng::with_seed(1));
-    let mut list = numbered(COUNT, limit);
-    // One walk lasts as long as thousands of anything else, on any machine.
-    let walk = time(|| assert_eq!(list.iter().count(), COUNT));
-    let mut check = |what: &str, work: &mut dyn FnMut(&mut List, usize)| {
-        let taken = time(|| (0..200).for_each(|_| work(&mut list, rng.usize(..COUNT))));
-        assert!(taken < walk, "200 times {what}: {taken:?}, a walk: {walk:?}");
+    for depth in [0, 1] {
+        let limit = limit(-2).with_depth(depth);
+        check_millions(numbered(5_000_000, limit), limit);
+    }
+}
+
+fn check_millions(mut list: List, limit: PackLimit) {
+    let (count, mut rng) = (list.len(), fastrand::Rng::with_seed(1));
+    let walk = |list: &List| {
+        let mut walked = 0;
+        list.show(0, End::Back, usize::MAX, |_| walked += 1);
+        walked
     };
-    check("LINDEX", &mut |list, at| assert!(list.element(at).is_some()));
+    // One walk lasts as long as thousands of anything else, on any machine.
+    let walked = time(|| assert_eq!(walk(&list), count));
+    let mut check = |what: &str, work: &mut dyn FnMut(&mut List, usize)| {
+        let taken = time(|| (0..200).for_each(|_| work(&mut list, rng.usize(..count))));
+        assert!(taken < walked, "200 times {what}: {taken:?}, a walk: {walked:?}");
+    };
+    check("LINDEX", &mut |list, at| assert_eq!(list.element(at, |_| ()), Some(())));
     check("LRANGE of 100", &mut |list, at| {
-        assert!(list.iter_from(at, End::Back).take(100).count() > 0);
+        let mut shown = 0;
+        list.show(at, End::Back, 100, |_| shown += 1);
+        assert!(shown > 0);
     });
     check("LSET", &mut |list, at| assert!(list.set(at, b"changed", limit)));
     check("LINSERT and LREM", &mut |list, at| {
@@ -283,7 +396,7 @@ fn nothing_walks_through_millions() {
     check("a copy with a change in it", &mut |list, at| {
         let mut copy = list.clone();
         copy.set(at, b"changed", limit);
-        assert_eq!(copy.len(), COUNT);
+        assert_eq!(copy.len(), count);
     });
     assert!(list.free_effort() > 1000, "a worker frees it");
 }

@@ -71,7 +71,7 @@ impl Decoder<'_> {
                 }
                 _ => return input.damaged("a list with a node of no known kind"),
             };
-            list.push_segment(segment);
+            list.push_segment(segment, limit);
         }
         list.settle_segments(limit);
         Ok(list)

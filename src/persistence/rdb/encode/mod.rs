@@ -104,6 +104,11 @@ fn write_list(list: &List, out: &mut Output<'_>) {
                 out.number(NODE_PLAIN);
                 out.string(&text);
             }
+            // Files have the same form of compressed texts.
+            Segment::Compressed(compressed) => {
+                out.number(if compressed.is_plain() { NODE_PLAIN } else { NODE_PACKED });
+                out.compressed_text(compressed.bytes(), compressed.text_len());
+            }
         }
     }
 }
