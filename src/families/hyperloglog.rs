@@ -67,6 +67,9 @@ fn pfadd(cx: &mut WriteCx<'_>) -> CmdResult {
 
     let changed = cx.keys.edit_string::<_, ReplyError>(key, |slot| {
         let mut changed = u64::from(is_new(slot)?);
+        if changed == 0 && holds_all(slot, elements.clone()) {
+            return Ok((false, Change::None));
+        }
         let bytes = sketch(slot, changed > 0);
         for element in elements {
             changed += u64::from(hyperloglog::add(bytes, element, sparse_max)?);
@@ -87,6 +90,15 @@ fn is_new(slot: &StringEdit<'_>) -> Result<bool, ReplyError> {
     let Some(value) = slot.value() else { return Ok(true) };
     hyperloglog::encoding(text::as_bytes(value, &mut itoa::Buffer::new()))?;
     Ok(false)
+}
+
+/// Whether it is a dense sketch to which elements add nothing: then nothing is moved or copied to
+/// be changed. What a sketch has long seen is mostly that.
+fn holds_all<'e>(slot: &StringEdit<'_>, mut elements: impl Iterator<Item = &'e [u8]>) -> bool {
+    let Some(value) = slot.value() else { return false };
+    let mut digits = itoa::Buffer::new();
+    let bytes = text::as_bytes(value, &mut digits);
+    elements.all(|element| hyperloglog::holds_dense(bytes, element) == Some(true))
 }
 
 /// The sketch for changing.

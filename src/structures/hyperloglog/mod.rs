@@ -111,6 +111,14 @@ pub fn add_dense(bytes: &mut [u8], element: &[u8]) -> Option<bool> {
     Some(raised)
 }
 
+/// Whether adding an element to a dense sketch would change nothing; `None` if it isn't one.
+#[inline]
+pub fn holds_dense(bytes: &[u8], element: &[u8]) -> Option<bool> {
+    let Ok(Encoding::Dense) = encoding(bytes) else { return None };
+    let (register, rank) = place(element);
+    Some(read_dense(&bytes[HEADER..], register) >= rank)
+}
+
 /// The estimate as kept in the header, unless it is out of date.
 #[inline]
 pub fn cached_count(bytes: &[u8]) -> Result<Option<u64>, HllError> {

@@ -138,6 +138,21 @@ fn the_cache_knows_when_it_is_out_of_date() {
     assert_eq!(cached_count(&bytes), Ok(None));
 }
 
+#[test]
+fn a_dense_sketch_tells_what_it_holds() {
+    let mut bytes = empty();
+    add(&mut bytes, b"a", MAX).unwrap();
+    assert_eq!(holds_dense(&bytes, b"a"), None);
+    to_dense(&mut bytes).unwrap();
+    assert_eq!(holds_dense(&bytes, b"a"), Some(true));
+    for element in 0..1000_u32 {
+        let element = element.to_le_bytes();
+        let holds = holds_dense(&bytes, &element).unwrap();
+        assert_eq!(add_dense(&mut bytes, &element), Some(!holds));
+        assert_eq!(holds_dense(&bytes, &element), Some(true));
+    }
+}
+
 proptest! {
     #[test]
     fn registers_agree_with_a_map(
