@@ -51,7 +51,7 @@ impl Leaf for Names {
     fn key(&self) -> First {
         First { hash: self.0[0].hash, name: self.0[0].name.clone() }
     }
-    fn refresh(&self, key: &mut First) {
+    fn refresh(&mut self, key: &mut First) {
         if key.hash != self.0[0].hash || key.name != self.0[0].name {
             *key = self.key();
         }
@@ -124,7 +124,7 @@ impl MemberDeadlines {
             return None;
         }
         let hash = self.hasher.hash(member);
-        let (leaf, _) = self.names.leaf_by(|key| key.is_up_to(hash, member))?;
+        let leaf = self.names.leaf_by(|key| key.is_up_to(hash, member))?.leaf;
         leaf.position(hash, member).ok().map(|at| leaf.0[at].at)
     }
 

@@ -16,6 +16,7 @@ pub mod lifespan;
 pub mod listpack;
 pub mod member;
 pub mod member_deadlines;
+pub mod prefetch;
 pub mod relocation;
 pub(crate) mod scratch;
 pub mod size_class;

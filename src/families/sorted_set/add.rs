@@ -180,7 +180,8 @@ impl Adding {
         set.prepare(elements.len(), first.map_or(0, |(_, member)| member.len()), limits, epochs);
         for (score, member) in elements {
             let mut decided = Ok(None);
-            let old = set.update(member, limits, epochs, |old| {
+            let likely = (!self.increments).then_some(score);
+            let old = set.update(member, likely, limits, epochs, |old| {
                 decided = self.decide(old, score);
                 decided.clone().unwrap_or(None)
             });

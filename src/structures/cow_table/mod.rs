@@ -42,6 +42,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::epoch::{Dead, Epochs, Husk, Shared};
+use super::prefetch::prefetch;
 pub use changed::Differences;
 use edge::Edge;
 pub use relocate::Renew;
@@ -431,13 +432,3 @@ unsafe fn free_shell<T: Thin>(raw: *mut u8, _bytes: usize) {
         unsafe { T::from_raw(raw).free_shell() }
     }
 }
-
-#[cfg(all(target_arch = "x86_64", not(miri)))]
-fn prefetch(line: *const u8) {
-    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-    // SAFETY: a prefetch of any address is harmless.
-    unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) }
-}
-
-#[cfg(not(all(target_arch = "x86_64", not(miri))))]
-fn prefetch(_line: *const u8) {}

@@ -51,8 +51,9 @@ pub trait Leaf: Clone {
     fn weight(&self) -> usize;
     /// The key of the first element. Not asked of an empty leaf.
     fn key(&self) -> Self::Key;
-    /// Brings a key up to date that was [`Leaf::key`] before a change.
-    fn refresh(&self, key: &mut Self::Key) {
+    /// Brings a key up to date that was [`Leaf::key`] when the leaf was made or when this was
+    /// asked last.
+    fn refresh(&mut self, key: &mut Self::Key) {
         *key = self.key();
     }
     /// Takes the elements from number `offset` on out of it.
@@ -122,6 +123,19 @@ impl Path {
         self.0 >>= STEP_BITS;
         usize::try_from(index).unwrap_or(0)
     }
+}
+
+/// A leaf as a search reaches it.
+#[derive(Debug)]
+pub struct Destination<'t, L: Leaf> {
+    /// The leaf.
+    pub leaf: &'t L,
+    /// The way there.
+    pub path: Path,
+    /// The key of its first element.
+    pub key: &'t L::Key,
+    /// The key of the first element behind it, unless it is the last leaf.
+    pub next: Option<&'t L::Key>,
 }
 
 /// A tree of leaves. An empty one owns no memory; `clone` is O(1).
@@ -194,21 +208,34 @@ impl<L: Leaf> CowTree<L> {
         }
     }
 
-    /// The leaf that [`CowTree::locate_by`] finds, without counting what is before it, and the way
-    /// there. O(log n).
+    /// The leaf that [`CowTree::locate_by`] finds, without counting what is before it. O(log n).
     #[inline]
-    pub fn leaf_by(&self, is_before: impl Fn(&L::Key) -> bool) -> Option<(&L, Path)> {
+    pub fn leaf_by(&self, is_before: impl Fn(&L::Key) -> bool) -> Option<Destination<'_, L>> {
         let (mut path, mut level) = (Path::default(), 0);
-        let mut node = &self.root.as_ref()?.node;
+        let root = self.root.as_ref()?;
+        let (mut node, mut key, mut next) = (&root.node, &root.key, None);
         loop {
             match node {
-                Node::Leaf(leaf) => return Some((leaf, path)),
+                Node::Leaf(leaf) => return Some(Destination { leaf, path, key, next }),
                 Node::Inner(inner) => {
                     let index = inner.route_by(&is_before);
                     path.push(index, level);
                     level += 1;
                     node = &inner.nodes()[index];
+                    let keys = inner.keys();
+                    (key, next) = (&keys[index], keys.get(index + 1).or(next));
                 }
+            }
+        }
+    }
+
+    /// The leaf that `path` leads to; after a change it may be another than it was. O(log n).
+    pub fn leaf_at(&self, mut path: Path) -> Option<&L> {
+        let mut node = &self.root.as_ref()?.node;
+        loop {
+            match node {
+                Node::Leaf(leaf) => return Some(leaf),
+                Node::Inner(inner) => node = &inner.nodes()[path.step().min(inner.len() - 1)],
             }
         }
     }
@@ -387,24 +414,32 @@ impl<L: Leaf> CowTree<L> {
 
 /// Like the slice's method, for a predicate that is cheap and items of one node: it looks at every
 /// eighth, then at those between two of them. The loads of each step don't wait for one another,
-/// where halving waits for memory six times.
+/// where halving waits for memory six times. Of small items it looks at one in each cache line, so
+/// that the second step doesn't wait at all.
 #[inline]
 pub fn partition_point<T>(items: &[T], is_before: impl Fn(&T) -> bool) -> usize {
-    const STRIDE: usize = 8;
+    let stride = const { stride_of(size_of::<T>()) };
     // Plain loops: an iterator in steps is not always inlined.
     let (mut passed, mut at) = (0, 0);
     while at < items.len() {
         passed += usize::from(is_before(&items[at]));
-        at += STRIDE;
+        at += stride;
     }
     let Some(block) = passed.checked_sub(1) else { return 0 };
-    let from = block * STRIDE + 1;
-    let until = items.len().min(from + STRIDE - 1);
+    let from = block * stride + 1;
+    let until = items.len().min(from + stride - 1);
     let mut found = from;
     for item in &items[from..until] {
         found += usize::from(is_before(item));
     }
     found
+}
+
+/// How many items of so many bytes [`partition_point`] passes over at once.
+const fn stride_of(bytes: usize) -> usize {
+    const CACHE_LINE: usize = 64;
+    // Of less than four the first step would take too long.
+    if 4 * bytes <= CACHE_LINE && 16 * bytes >= CACHE_LINE { CACHE_LINE / bytes } else { 8 }
 }
 
 /// Puts an item at a place of a leaf that may hold `most`; what is then too much comes back, to stand
@@ -462,6 +497,9 @@ fn edit<L: Leaf, R>(
             *weight = leaf.weight();
             if *weight > 0 {
                 leaf.refresh(key);
+            }
+            if after.is_empty() {
+                return (result, Vec::new());
             }
             let full = after.into_iter().filter(|leaf| leaf.weight() > 0);
             (result, full.map(Link::leaf).collect())

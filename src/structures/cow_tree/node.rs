@@ -154,6 +154,10 @@ impl<L: Leaf> Inner<L> {
         self.keys.first()
     }
 
+    pub(super) fn keys(&self) -> &[L::Key] {
+        &self.keys
+    }
+
     pub(super) fn nodes(&self) -> &[Node<L>] {
         &self.nodes
     }
@@ -182,7 +186,8 @@ impl<L: Leaf> Inner<L> {
     /// the first.
     #[inline]
     pub(super) fn route_by(&self, is_before: &impl Fn(&L::Key) -> bool) -> usize {
-        super::partition_point(&self.keys, is_before).saturating_sub(1)
+        // A closure of its own, which unlike a reference to one is inlined.
+        super::partition_point(&self.keys, |key| is_before(key)).saturating_sub(1)
     }
 
     pub(super) fn edge(&mut self, index: usize) -> Edge<'_, L> {
@@ -263,7 +268,8 @@ impl<L: Leaf> Inner<L> {
         if is_shared {
             for (index, leaf) in [(left, &*first), (right, &*second)] {
                 self.weights[index] = leaf.weight();
-                leaf.refresh(&mut self.keys[index]);
+                // Not refreshed: the leaf may have stood elsewhere, see `accommodate`.
+                self.keys[index] = leaf.key();
             }
         }
         is_shared

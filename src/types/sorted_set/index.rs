@@ -17,13 +17,16 @@
 //!    others, but only members of the set.
 
 use super::run::{self, Element, Run};
-use crate::structures::cow_tree::{self, CowTree, End, Path};
+use crate::structures::cow_tree::{self, CowTree, Destination, End, Path};
 use crate::structures::relocation::{Mover, address_of};
 
 /// Most elements of one score that a scan tries one after the other.
 pub(super) const RUN_TRIED_MAX: usize = if cfg!(test) { 10 } else { 1024 };
+/// Bytes of a leaf with all that it needs to be shared: an allocator's class.
+const LEAF_BYTES: usize = 2048;
 /// Most pairs of a leaf.
-const COUNT_MAX: usize = if cfg!(test) { 8 } else { 2048 / size_of::<Pair>() };
+const COUNT_MAX: usize =
+    if cfg!(test) { 8 } else { (LEAF_BYTES - 2 * size_of::<u64>()) / size_of::<Pair>() };
 /// How full leaves are that are built at once.
 const COUNT_BUILT: usize = COUNT_MAX * 7 / 8;
 
@@ -40,9 +43,13 @@ pub(super) struct Index {
     names: CowTree<Run>,
 }
 
-/// A leaf: pairs in order. Always with the capacity of a full one: see [`run`].
-#[derive(Debug)]
-struct Pairs(Vec<Pair>);
+/// A leaf: pairs in order. They stand in the counted struct itself, so that a search waits for
+/// memory once here, and all leaves are of one size: see [`run`].
+#[derive(Clone, Debug)]
+struct Pairs {
+    len: u32,
+    all: [Pair; COUNT_MAX],
+}
 
 /// Where a pair is: as long as the index isn't changed.
 #[derive(Clone, Copy, Debug)]
@@ -89,14 +96,14 @@ impl Index {
     /// The pairs from a hash on, in order.
     pub(super) fn from(&self, hash: u32) -> impl Iterator<Item = (u32, f64)> {
         let (leaves, within) = self.pairs.leaves(self.rank_of(hash), End::Back);
-        leaves.flat_map(|leaf| &leaf.0).skip(within).map(|pair| (pair[0], score_of(*pair)))
+        leaves.flat_map(Pairs::pairs).skip(within).map(|pair| (pair[0], score_of(*pair)))
     }
 
     /// The first score with this hash that satisfies `is`, and where that pair is, if at hand.
     pub(super) fn find(&self, hash: u32, is: impl Fn(f64) -> bool) -> Option<(f64, Option<Place>)> {
-        let (leaf, path) = self.pairs.leaf_by(|key| key[0] < hash)?;
-        let from = leaf.before_hash(hash);
-        for (at, pair) in leaf.0.iter().enumerate().skip(from) {
+        let Destination { leaf, path, key, next } = self.pairs.leaf_by(|key| key[0] < hash)?;
+        let from = leaf.before_hash_within(hash, key[0], next.map_or(u32::MAX, |next| next[0]));
+        for (at, pair) in leaf.pairs().iter().enumerate().skip(from) {
             let score = score_of(*pair);
             if pair[0] != hash {
                 return None;
@@ -106,7 +113,7 @@ impl Index {
             }
         }
         // They may go on in the next leaves, or begin there.
-        let rest = self.from(hash).skip(leaf.0.len() - from);
+        let rest = self.from(hash).skip(leaf.pairs().len() - from);
         let mut equal = rest.take_while(|(own, _)| *own == hash);
         equal.find(|(_, score)| is(*score)).map(|(_, score)| (score, None))
     }
@@ -122,10 +129,10 @@ impl Index {
     pub(super) fn remove(&mut self, hash: u32, score: f64, place: Option<Place>) {
         let old = pair(hash, score);
         let remove = |leaf: &mut Pairs, at: usize| {
-            let is_there = leaf.0.get(at) == Some(&old);
+            let is_there = leaf.pairs().get(at) == Some(&old);
             debug_assert!(is_there, "there is a pair for each element");
             if is_there {
-                leaf.0.remove(at);
+                leaf.remove(at);
             }
         };
         match place {
@@ -160,15 +167,21 @@ impl Index {
             return None;
         }
         let swept = self.pairs.edit(at, (), |leaf, _, _| {
-            let next = leaf.0.last().and_then(|last| last[0].checked_add(1));
+            let next = leaf.pairs().last().and_then(|last| last[0].checked_add(1));
             let (mut last, mut kept, mut most) = (None, 0, 0);
-            leaf.0.retain(|pair| {
-                if last != Some(*pair) {
-                    (last, kept, most) = (Some(*pair), 0, count(pair[0], score_of(*pair)));
-                }
-                kept += 1;
-                kept <= most
-            });
+            let living: Vec<Pair> = leaf
+                .pairs()
+                .iter()
+                .copied()
+                .filter(|pair| {
+                    if last != Some(*pair) {
+                        (last, kept, most) = (Some(*pair), 0, count(pair[0], score_of(*pair)));
+                    }
+                    kept += 1;
+                    kept <= most
+                })
+                .collect();
+            leaf.set(&living);
             next
         });
         swept.flatten()
@@ -227,9 +240,7 @@ impl Index {
 
     /// Bytes allocated, about.
     pub(super) fn memory_bytes(&self, samples: usize) -> usize {
-        let pairs = super::large::tree_bytes(&self.pairs, samples, |leaf| {
-            leaf.0.capacity() * size_of::<Pair>()
-        });
+        let pairs = super::large::tree_bytes(&self.pairs, samples, |_| size_of::<Pairs>());
         pairs + super::large::tree_bytes(&self.names, samples, Run::heap_bytes)
     }
 
@@ -241,52 +252,93 @@ impl Index {
 
 impl Pairs {
     fn of(pairs: &[Pair]) -> Self {
-        let mut leaf = Vec::with_capacity(COUNT_MAX);
-        leaf.extend_from_slice(pairs);
-        Self(leaf)
+        let mut leaf = Self { len: 0, all: [Pair::default(); COUNT_MAX] };
+        leaf.set(pairs);
+        leaf
+    }
+
+    #[inline]
+    fn pairs(&self) -> &[Pair] {
+        &self.all[..self.len as usize]
+    }
+
+    /// Takes these for its own; at most [`COUNT_MAX`].
+    fn set(&mut self, pairs: &[Pair]) {
+        self.all[..pairs.len()].copy_from_slice(pairs);
+        self.len = count(pairs.len());
     }
 
     /// Number of pairs with lesser hashes.
-    #[inline]
     fn before_hash(&self, hash: u32) -> usize {
-        cow_tree::partition_point(&self.0, |own| own[0] < hash)
+        cow_tree::partition_point(self.pairs(), |own| own[0] < hash)
+    }
+
+    /// The same, where `low` is not above the first hash and `high` not below the last. Hashes lie
+    /// evenly between them, so looking where one should be reads a line of memory or two, instead
+    /// of all that halving would wait for.
+    #[inline]
+    fn before_hash_within(&self, hash: u32, low: u32, high: u32) -> usize {
+        let pairs = self.pairs();
+        let offset = u64::from(hash.saturating_sub(low)) * pairs.len() as u64;
+        let guess = offset / (u64::from(high.saturating_sub(low)) + 1);
+        let mut at = usize::try_from(guess).unwrap_or(0).min(pairs.len());
+        while at > 0 && pairs[at - 1][0] >= hash {
+            at -= 1;
+        }
+        while pairs.get(at).is_some_and(|own| own[0] < hash) {
+            at += 1;
+        }
+        at
     }
 
     fn before(&self, pair: &Pair) -> usize {
         let from = self.before_hash(pair[0]);
-        from + self.0[from..].iter().take_while(|own| *own < pair).count()
+        from + self.pairs()[from..].iter().take_while(|own| *own < pair).count()
     }
 
     /// Puts a pair in the place of another if its place is surely that, and it isn't the leaf's key.
     fn replace(&mut self, at: usize, old: Pair, new: Pair) -> bool {
-        let follows = at > 0 && self.0[at - 1] <= new;
-        let leads = self.0.get(at + 1).is_some_and(|next| new <= *next);
-        let is_right = follows && leads && self.0[at] == old;
+        let pairs = self.pairs();
+        let follows = at > 0 && pairs[at - 1] <= new;
+        let leads = pairs.get(at + 1).is_some_and(|next| new <= *next);
+        let is_right = follows && leads && pairs[at] == old;
         if is_right {
-            self.0[at] = new;
+            self.all[at] = new;
         }
         is_right
     }
 
     fn insert(&mut self, new: Pair, after: &mut Vec<Self>) {
         let at = self.before(&new);
-        if self.0.len() < COUNT_MAX {
-            self.0.insert(at, new);
+        if self.pairs().len() < COUNT_MAX {
+            self.put(at, new);
             return;
         }
         let mut right = cow_tree::Leaf::split_off(self, COUNT_MAX / 2);
         match at.checked_sub(COUNT_MAX / 2) {
-            Some(at) => right.0.insert(at, new),
-            None => self.0.insert(at, new),
+            Some(at) => right.put(at, new),
+            None => self.put(at, new),
         }
         after.push(right);
     }
+
+    /// Puts one in; there must be room.
+    fn put(&mut self, at: usize, new: Pair) {
+        let len = self.pairs().len();
+        self.all.copy_within(at..len, at + 1);
+        self.all[at] = new;
+        self.len += 1;
+    }
+
+    fn remove(&mut self, at: usize) {
+        let len = self.pairs().len();
+        self.all.copy_within(at + 1..len, at);
+        self.len -= 1;
+    }
 }
 
-impl Clone for Pairs {
-    fn clone(&self) -> Self {
-        Self::of(&self.0)
-    }
+fn count(pairs: usize) -> u32 {
+    u32::try_from(pairs).unwrap_or(u32::MAX)
 }
 
 impl cow_tree::Leaf for Pairs {
@@ -294,43 +346,67 @@ impl cow_tree::Leaf for Pairs {
     type Limits = ();
 
     fn weight(&self) -> usize {
-        self.0.len()
+        self.pairs().len()
     }
 
     fn key(&self) -> Pair {
-        self.0.first().copied().unwrap_or_default()
+        self.pairs().first().copied().unwrap_or_default()
     }
 
     fn split_off(&mut self, offset: usize) -> Self {
-        let right = Self::of(&self.0[offset..]);
-        self.0.truncate(offset);
+        let right = Self::of(&self.pairs()[offset..]);
+        self.len = count(offset);
         right
     }
 
     fn is_sparse(&self, (): ()) -> bool {
-        self.0.len() < COUNT_MAX * 3 / 8
+        self.pairs().len() < COUNT_MAX * 3 / 8
     }
 
     fn fits_with(&self, right: &Self, (): ()) -> bool {
-        self.0.len() + right.0.len() <= COUNT_BUILT
+        self.pairs().len() + right.pairs().len() <= COUNT_BUILT
     }
 
     fn absorb(&mut self, right: &Self) {
-        self.0.extend_from_slice(&right.0);
+        let len = self.pairs().len();
+        self.all[len..][..right.pairs().len()].copy_from_slice(right.pairs());
+        self.len += right.len;
     }
 
     fn address(&self) -> usize {
-        address_of(&*self.0)
+        address_of(self)
     }
 
     fn can_share(&self, middle: &Self, right: &Self) -> bool {
-        self.0.len() + middle.0.len() + right.0.len() <= 2 * COUNT_BUILT
+        self.pairs().len() + middle.pairs().len() + right.pairs().len() <= 2 * COUNT_BUILT
     }
 
     fn share(&mut self, middle: &Self, right: &mut Self) -> bool {
-        let all = [&self.0[..], &middle.0, &right.0].concat();
+        let all = [self.pairs(), middle.pairs(), right.pairs()].concat();
         let (left, rest) = all.split_at(all.len() / 2);
-        (*self, *right) = (Self::of(left), Self::of(rest));
+        self.set(left);
+        right.set(rest);
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_guess_leads_where_a_search_does(
+            mut hashes in prop::collection::vec(prop_oneof![any::<u32>(), 0_u32..6], 1..=COUNT_MAX),
+            sought in prop_oneof![any::<u32>(), 0_u32..6],
+            margins in (any::<u32>(), any::<u32>()),
+        ) {
+            hashes.sort_unstable();
+            let leaf = Pairs::of(&hashes.iter().map(|hash| pair(*hash, 1.0)).collect::<Vec<_>>());
+            let low = hashes[0].saturating_sub(margins.0);
+            let high = hashes[hashes.len() - 1].saturating_add(margins.1);
+            prop_assert_eq!(leaf.before_hash_within(sought, low, high), leaf.before_hash(sought));
+        }
     }
 }

@@ -98,9 +98,9 @@ impl Large {
 
     /// Where in the tree an element is; its score may be a zero, but of this sign.
     fn leaf_of(&self, score: f64, member: &[u8]) -> Option<(Path, usize)> {
-        let (run, leaf) = self.tree.leaf_by(|key| key.is_up_to(score, member))?;
-        let at = run.position(score, member).ok()?;
-        (run.score(at).to_bits() == score.to_bits()).then_some((leaf, at))
+        let to = self.tree.leaf_by(|key| key.is_up_to(score, member))?;
+        let at = to.leaf.position(score, member).ok()?;
+        (to.leaf.score(at).to_bits() == score.to_bits()).then_some((to.path, at))
     }
 
     /// Whether there is this element.
@@ -146,26 +146,38 @@ impl Large {
         Iter::of_leaves(leaves, within, towards, rank < self.len())
     }
 
+    /// See [`super::SortedSet::update`].
     pub(super) fn update(
         &mut self,
         member: &[u8],
+        likely: Option<f64>,
         decide: impl FnOnce(Option<f64>) -> Option<f64>,
     ) -> Option<f64> {
         let sought = self.sought(member);
+        let aimed = likely.and_then(|score| self.aim(score, member));
         let found = self.find(sought);
         let old = found.map(|found| found.score);
         if let Some(score) = decide(old) {
             match found {
                 Some(found) if found.score == score => {}
-                Some(found) => self.rescore(sought, found, score),
-                None => self.add(sought, score),
+                Some(found) => self.rescore(sought, found, score, aimed),
+                None => self.add(sought, score, aimed),
             }
         }
         old
     }
 
-    fn add(&mut self, sought: Sought<'_>, score: f64) {
-        let company = self.plant(sought, score);
+    /// Where an element would come. What is there is loaded while the element's present place is
+    /// looked up: neither search waits for the other.
+    #[inline]
+    fn aim(&self, score: f64, member: &[u8]) -> Option<Path> {
+        let to = self.tree.leaf_by(|key| key.is_up_to(score, member))?;
+        to.leaf.prefetch();
+        Some(to.path)
+    }
+
+    fn add(&mut self, sought: Sought<'_>, score: f64, aimed: Option<Path>) {
+        let company = self.plant(sought, score, aimed);
         if !self.index.is_empty() {
             self.index.insert(sought.hash, score);
             self.keep_name(sought, score, company);
@@ -174,7 +186,7 @@ impl Large {
         }
     }
 
-    fn rescore(&mut self, sought: Sought<'_>, found: Found, score: f64) {
+    fn rescore(&mut self, sought: Sought<'_>, found: Found, score: f64, aimed: Option<Path>) {
         let Found { leaf, at, .. } = found;
         let is_moved = self.tree.edit_along(leaf, (), |run, _| {
             let stays = run.rescore(at, score);
@@ -185,7 +197,7 @@ impl Large {
         });
         let company = match is_moved {
             Some(true) => Company::Maybe,
-            _ => self.plant(sought, score),
+            _ => self.plant(sought, score, aimed),
         };
         if !self.index.is_empty() {
             self.index.rescore(sought.hash, found.score, found.pair, score);
@@ -193,17 +205,24 @@ impl Large {
         }
     }
 
-    /// Puts an element into the tree.
-    fn plant(&mut self, sought: Sought<'_>, score: f64) -> Company {
+    /// Puts an element into the tree; `aimed` leads to its leaf, or did before the last change.
+    fn plant(&mut self, sought: Sought<'_>, score: f64, aimed: Option<Path>) -> Company {
         let Sought { member, tag, .. } = sought;
         let element = Element { score, member, tag };
         let put = |run: &mut Run, after: &mut Vec<Run>| {
             let at = run.position(score, member).unwrap_or_else(|at| at);
             let len = run.len();
-            let is_surrounded = at == len || run.score(0) == score || run.score(len - 1) == score;
+            let is_at_edge = at == len || run.score(0) == score || run.score(len - 1) == score;
             run.insert(at, element, after);
-            if is_surrounded { Company::Maybe } else { Company::Little }
+            if is_at_edge { Company::Maybe } else { Company::Little }
         };
+        // A change may have led the path astray: the leaf itself tells.
+        if let Some(path) = aimed
+            && self.tree.leaf_at(path).is_some_and(|run| run.surrounds(score))
+            && let Some(company) = self.tree.edit_along(path, (), put)
+        {
+            return company;
+        }
         let planted = self.tree.edit_by(|key| key.is_up_to(score, member), (), put);
         planted.unwrap_or_else(|| {
             self.tree.push(Run::of(element), End::Back);

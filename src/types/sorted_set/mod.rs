@@ -282,19 +282,21 @@ impl SortedSet {
     }
 
     /// Gives a member the score that `decide` says when told the present one; without one, nothing
-    /// changes. Gives the score from before. A deadline is kept. O(log n).
+    /// changes. Gives the score from before. A deadline is kept. What it decides may be foretold,
+    /// which makes it faster: `likely`. O(log n).
     pub fn update(
         &mut self,
         member: &[u8],
+        likely: Option<f64>,
         limits: PackLimits,
         epochs: &Epochs,
         decide: impl FnOnce(Option<f64>) -> Option<f64>,
     ) -> Option<f64> {
         let pack = match &mut self.0 {
             Form::Small(pack) => pack,
-            Form::Large(large) => return large.update(member, decide),
+            Form::Large(large) => return large.update(member, likely, decide),
             Form::Timed(timed) => {
-                return timed.edit(|all| all.update(member, limits, epochs, decide));
+                return timed.edit(|all| all.update(member, likely, limits, epochs, decide));
             }
         };
         let found = small::find(pack, member);
@@ -310,7 +312,7 @@ impl SortedSet {
                 small::insert(pack, member, score);
             }
             None => {
-                self.enlarge(epochs).update(member, |_| Some(score));
+                self.enlarge(epochs).update(member, None, |_| Some(score));
             }
         }
         old
@@ -318,7 +320,7 @@ impl SortedSet {
 
     /// Puts an element in, or gives it another score.
     pub fn insert(&mut self, member: &[u8], score: f64, limits: PackLimits, epochs: &Epochs) {
-        self.update(member, limits, epochs, |_| Some(score));
+        self.update(member, Some(score), limits, epochs, |_| Some(score));
     }
 
     /// Removes a member; gives its score. O(log n).
@@ -409,7 +411,7 @@ impl SortedSet {
         if let Form::Small(pack) = &self.0 {
             let mut large = Large::new(epochs.hasher());
             for Scored { member, score } in small::elements(pack) {
-                large.update(member.as_text(&mut Digits::default()), |_| Some(score));
+                large.update(member.as_text(&mut Digits::default()), None, |_| Some(score));
             }
             self.0 = Form::Large(Box::new(large));
         }

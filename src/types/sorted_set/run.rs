@@ -6,19 +6,23 @@
 //!
 //! Rows stand side by side, so that finding a score reads few cache lines, and are all that moves
 //! when elements come and go: a member stays where it was put, its offset counted from the end.
-//! What gone members leave is taken again when there is no other room. A tag is the low byte of a
-//! member's hash, by which a small set is searched without an index. 12 bytes beside the member's
-//! own. Small leaves have the capacity of an allocator's class; those that are half full have that
+//! What a gone member leaves is a hole, given to the next one that fits: holes are chained, each
+//! begins with the offset of the next and its own length, two bytes each. What is too short or too
+//! many is taken again when there is no other room, by writing the whole leaf anew. A tag is the low
+//! byte of a member's hash, by which a small set is searched without an index. 12 bytes beside the
+//! member's own. Small leaves have the capacity of an allocator's class; those that are half full have that
 //! of all others, so that a large set's memory is of one class and none is lost between classes.
 //!
 //! 1. Elements ascend by score, those of equal score by member.
 //! 2. At most [`COUNT_MAX`] elements, and [`BYTES_MAX`] bytes, unless it is a single element: that
 //!    may be longer than offsets can say, and then has a buffer of just its size.
+//! 3. Unless `is_key_stale`, the key that the parent has is that of the first element.
 
 #![allow(clippy::float_cmp, reason = "no score is NaN, and equal ones are told by member")]
 
 use super::Cut;
 use crate::structures::cow_tree;
+use crate::structures::prefetch::prefetch;
 use crate::structures::relocation::address_of;
 use crate::structures::size_class::size_class;
 use std::ops::Range;
@@ -34,25 +38,43 @@ const ROOMY_BYTES: usize = if cfg!(test) { 100 } else { BYTES_MAX * 3 / 8 };
 const ROOMY_COUNT: usize = if cfg!(test) { 4 } else { 16 };
 /// Below it a leaf would better be joined.
 const SPARSE_BYTES: usize = BYTES_MAX * 3 / 8;
+/// What a hole says of itself: shorter ones are not chained.
+const HOLE_HEAD: usize = 2 * size_of::<u16>();
+/// So many holes are tried: mostly the first will do, as members are of about one length.
+const HOLES_TRIED: usize = 4;
 /// How full two leaves may be after they shared with a third, or became one.
 const SHARED_BYTES: usize = BYTES_MAX * 7 / 8;
 const SHARED_COUNT: usize = COUNT_MAX * 7 / 8;
 const SCORE: usize = size_of::<f64>();
+const CACHE_LINE: usize = 64;
 const ROW: usize = SCORE + size_of::<u32>();
 const PLACE_BITS: u32 = 12;
 const PLACE_MASK: u32 = (1 << PLACE_BITS) - 1;
 
 const _: () = assert!(BYTES_MAX <= 1 << PLACE_BITS && size_class(BYTES_MAX) == BYTES_MAX);
+const _: () = assert!(COUNT_MAX <= u8::MAX as usize);
 
 /// See the head of the file.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Run {
-    count: u16,
+    count: u8,
+    /// Whether the first element may have changed since the parent was told its key. So that it
+    /// isn't read, which would be a miss of the cache, where others change.
+    is_key_stale: bool,
     /// Bytes at the end that are members, or were; [`BYTES_MAX`] at most.
     heap: u16,
     /// Bytes of gone members.
     dead: u16,
+    /// Offset of the first hole; 0 is none.
+    hole: u16,
     bytes: Box<[u8]>,
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        let bytes = Box::default();
+        Self { count: 0, is_key_stale: true, heap: 0, dead: 0, hole: 0, bytes }
+    }
 }
 
 /// An element to be put in.
@@ -130,8 +152,12 @@ fn row_of(score: f64, offset: usize, len: usize, tag: u8) -> Row {
     row
 }
 
-fn short(count: usize) -> u16 {
-    u16::try_from(count).unwrap_or(u16::MAX)
+fn short(bytes: usize) -> u16 {
+    u16::try_from(bytes).unwrap_or(u16::MAX)
+}
+
+fn tiny(count: usize) -> u8 {
+    u8::try_from(count).unwrap_or(u8::MAX)
 }
 
 /// What a leaf of so many bytes and elements gets.
@@ -150,6 +176,24 @@ impl Run {
     #[inline]
     fn rows(&self) -> &[Row] {
         &self.bytes.as_chunks().0[..self.len()]
+    }
+
+    /// Starts loading what an insertion reads and writes.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        for line in (0..ROW * self.len()).step_by(CACHE_LINE) {
+            prefetch(self.bytes.as_ptr().wrapping_add(line));
+        }
+        // Where the next member is put, mostly.
+        let offset = if self.hole == 0 { self.heap } else { self.hole };
+        prefetch(self.bytes.as_ptr().wrapping_add(self.bytes.len() - usize::from(offset)));
+    }
+
+    /// Whether an element of this score would surely come into this leaf, and not at its edge.
+    #[inline]
+    pub(super) fn surrounds(&self, score: f64) -> bool {
+        let last = self.len().wrapping_sub(1);
+        last < self.len() && self.score(0) < score && score < self.score(last)
     }
 
     #[inline]
@@ -324,20 +368,80 @@ impl Run {
             self.count = 1;
             return;
         }
-        let (live, heap) = (self.live(), usize::from(self.heap));
-        if ROW * (count + 1) + heap + len > self.bytes.len() {
-            let fits = live + ROW + len <= self.bytes.len();
-            let capacity =
-                if fits { self.bytes.len() } else { capacity(live + ROW + len, count + 1) };
+        let offset = self.fill_hole(len).unwrap_or_else(|| self.extend_heap(len));
+        let start = self.bytes.len() - offset;
+        self.bytes[start..start + len].copy_from_slice(member);
+        let rows = &mut self.bytes.as_chunks_mut::<ROW>().0[..=count];
+        rows.copy_within(at..count, at + 1);
+        rows[at] = row_of(score, offset, len, tag);
+        self.count += 1;
+        self.is_key_stale |= at == 0;
+    }
+
+    /// Room for a row and so many bytes behind all members; gives the bytes' offset.
+    fn extend_heap(&mut self, len: usize) -> usize {
+        let count = self.len();
+        if ROW * (count + 1) + usize::from(self.heap) + len > self.bytes.len() {
+            let needed = self.live() + ROW + len;
+            let fits = needed <= self.bytes.len();
+            let capacity = if fits { self.bytes.len() } else { capacity(needed, count + 1) };
             *self = self.copy(0..count, capacity);
         }
         let offset = usize::from(self.heap) + len;
-        let start = self.bytes.len() - offset;
-        self.bytes[start..start + len].copy_from_slice(member);
-        self.bytes.copy_within(ROW * at..ROW * count, ROW * (at + 1));
-        self.bytes[ROW * at..ROW * (at + 1)].copy_from_slice(&row_of(score, offset, len, tag));
-        self.count += 1;
         self.heap = short(offset);
+        offset
+    }
+
+    /// The offset of a hole of so many bytes or more, which is one no longer; there must be room
+    /// for a row. What it has too much stays dead.
+    fn fill_hole(&mut self, len: usize) -> Option<usize> {
+        let rows_end = ROW * (self.len() + 1);
+        if self.hole == 0 || rows_end + usize::from(self.heap) > self.bytes.len() {
+            return None;
+        }
+        let (mut before, mut offset) = (0, self.hole);
+        for _ in 0..HOLES_TRIED {
+            let (next, room) = self.hole_at(offset)?;
+            if usize::from(room) >= len {
+                if before == 0 {
+                    self.hole = next;
+                } else {
+                    self.set_hole(before, next, self.hole_at(before)?.1);
+                }
+                self.dead -= short(len);
+                return Some(usize::from(offset));
+            }
+            (before, offset) = (offset, next);
+        }
+        None
+    }
+
+    /// What a hole says: the offset of the next, and its length. None for no hole.
+    fn hole_at(&self, offset: u16) -> Option<(u16, u16)> {
+        let start = self.bytes.len().checked_sub(usize::from(offset))?;
+        let [a, b, c, d] = *self.bytes[start..].first_chunk::<HOLE_HEAD>()?;
+        Some((u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d])))
+    }
+
+    fn set_hole(&mut self, offset: u16, next: u16, len: u16) {
+        let start = self.bytes.len() - usize::from(offset);
+        let ([a, b], [c, d]) = (next.to_le_bytes(), len.to_le_bytes());
+        self.bytes[start..start + HOLE_HEAD].copy_from_slice(&[a, b, c, d]);
+    }
+
+    /// Gives up the bytes of an element.
+    fn bury(&mut self, index: usize) {
+        let (offset, len, _) = place_of(&self.rows()[index]);
+        let (offset, len) = (short(offset), short(len));
+        if offset == self.heap {
+            self.heap -= len;
+            return;
+        }
+        self.dead += len;
+        if usize::from(len) >= HOLE_HEAD {
+            self.set_hole(offset, self.hole, len);
+            self.hole = offset;
+        }
     }
 
     /// Some of the elements in an allocation of their own, of at least their size.
@@ -346,7 +450,9 @@ impl Run {
             return self.clone();
         }
         let mut run = Self { bytes: vec![0; capacity].into(), ..Self::default() };
+        let begins_alike = range.start == 0;
         run.take_in(0, self, range);
+        run.is_key_stale = self.is_key_stale || !begins_alike;
         run
     }
 
@@ -362,7 +468,8 @@ impl Run {
             let moved = row_of(score_of(row), heap, member.len(), place_of(row).2);
             self.bytes[ROW * to..ROW * (to + 1)].copy_from_slice(&moved);
         }
-        (self.count, self.heap) = (short(count + more), short(heap));
+        (self.count, self.heap) = (tiny(count + more), short(heap));
+        self.is_key_stale |= at == 0;
     }
 
     /// The same with so many bytes, for which room is made.
@@ -380,11 +487,10 @@ impl Run {
             *self = Self::default();
             return;
         }
-        for index in range.clone() {
-            self.dead += short(self.member(index).len());
-        }
+        range.clone().for_each(|index| self.bury(index));
+        self.is_key_stale |= range.start == 0;
         self.bytes.copy_within(ROW * range.end..ROW * count, ROW * range.start);
-        self.count -= short(range.len());
+        self.count -= tiny(range.len());
         self.shrink();
     }
 
@@ -404,6 +510,9 @@ impl Run {
     /// Gives element number `at` another score, if it stays within this leaf for sure.
     pub(super) fn rescore(&mut self, at: usize, score: f64) -> bool {
         let (count, old) = (self.len(), self.score(at));
+        if score < self.score(0) || score > self.score(count - 1) {
+            return false;
+        }
         let to = self.position(score, self.member(at)).unwrap_or_else(|to| to);
         let to = if to > at { to - 1 } else { to };
         let stays = (to > 0 || score >= old) && (to + 1 < count || score <= old);
@@ -411,6 +520,7 @@ impl Run {
             return false;
         }
         self.set_score(at, score);
+        self.is_key_stale |= at == 0 || to == 0;
         let rows = &mut self.bytes.as_chunks_mut::<ROW>().0[..count];
         if to < at {
             rows[to..=at].rotate_right(1);
@@ -436,7 +546,10 @@ impl cow_tree::Leaf for Run {
         Key { score: self.score(0), member: Name::new(self.member(0)) }
     }
 
-    fn refresh(&self, key: &mut Key) {
+    fn refresh(&mut self, key: &mut Key) {
+        if !std::mem::take(&mut self.is_key_stale) {
+            return;
+        }
         key.score = self.score(0);
         if key.member() != self.member(0) {
             key.member = Name::new(self.member(0));
@@ -492,5 +605,79 @@ impl cow_tree::Leaf for Run {
 
     fn address(&self) -> usize {
         address_of(&*self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn element(score: f64, member: &[u8]) -> Element<'_> {
+        Element { score, member, tag: 0 }
+    }
+
+    fn run_of(members: &[&[u8]]) -> Run {
+        let mut run = Run::default();
+        for (at, member) in members.iter().enumerate() {
+            run.put(at, element(0.5, member));
+        }
+        run
+    }
+
+    #[test]
+    fn members_of_one_length_take_each_others_places() {
+        let mut run = run_of(&[b"first", b"other", b"third"]);
+        let heap = run.heap;
+        for round in 0..100 {
+            run.remove(round % 2..round % 2 + 1);
+            assert_eq!(run.live(), 2 * (ROW + 5));
+            run.put(round % 3, element(0.5, format!("{round:05}").as_bytes()));
+            assert_eq!((run.dead, run.heap, run.hole), (0, heap, 0));
+        }
+    }
+
+    #[test]
+    fn a_hole_takes_what_fits_and_keeps_count_of_the_rest() {
+        let mut run = run_of(&[b"long member", b"short", b"abc", b"the last of all"]);
+        run.remove(0..3);
+        // Three bytes are too few for a hole's own words.
+        assert_eq!((run.dead, run.len()), (19, 1));
+        run.put(0, element(0.5, b"seven b"));
+        assert_eq!((run.dead, run.member(0)), (12, &b"seven b"[..]));
+        run.put(0, element(0.5, b"five "));
+        run.put(2, element(0.5, b"beyond"));
+        assert_eq!((run.dead, run.hole), (7, 0));
+        let members = [0, 1, 2, 3].map(|at| run.member(at));
+        assert_eq!(members, [&b"five "[..], b"seven b", b"beyond", b"the last of all"]);
+    }
+
+    #[test]
+    fn the_latest_member_leaves_no_hole() {
+        let mut run = run_of(&[b"first", b"other"]);
+        run.remove(1..2);
+        assert_eq!((run.heap, run.dead, run.hole), (5, 0, 0));
+    }
+
+    #[test]
+    fn the_key_is_told_anew_when_the_first_element_changes() {
+        use cow_tree::Leaf as _;
+        let mut run = run_of(&[b"first", b"other", b"third"]);
+        let mut key = run.key();
+        run.refresh(&mut key);
+        let mut told = |run: &mut Run| {
+            let is_stale = run.is_key_stale;
+            run.refresh(&mut key);
+            assert_eq!((key.score, key.member()), (run.score(0), run.member(0)));
+            is_stale
+        };
+        run.put(3, element(0.75, b"later"));
+        run.remove(1..2);
+        assert!(!told(&mut run));
+        run.put(0, element(0.25, b"sooner"));
+        assert!(told(&mut run));
+        run.remove(0..1);
+        assert!(told(&mut run));
+        assert!(run.rescore(0, 0.625));
+        assert!(told(&mut run));
     }
 }

@@ -161,7 +161,8 @@ fn run_ops(ops: Vec<Op>, limits: PackLimits) {
         match op {
             Op::Put(member, score) => {
                 let member = name(member);
-                let old = set.update(&member, limits, &Epochs::new(), |_| Some(score));
+                let likely = (score > -2.0).then_some(score.trunc());
+                let old = set.update(&member, likely, limits, &Epochs::new(), |_| Some(score));
                 assert_eq!(old, model.0.insert(member, score));
             }
             Op::PutLong(member, len, score) => {

@@ -65,7 +65,7 @@ impl Decoder<'_> {
                 return input.damaged(SCORE);
             }
             let mut is_new = true;
-            set.update(&member, self.limits.sorted_set, self.epochs, |known| {
+            set.update(&member, None, self.limits.sorted_set, self.epochs, |known| {
                 is_new = known.is_none();
                 is_new.then_some(score)
             });
