@@ -37,8 +37,8 @@ pub const UNTRUSTED_OUTPUT_MAX: u64 = 17 * 1024;
 pub const OUTPUT_PAUSE_BYTES: usize = 256 * 1024 * 1024;
 
 /// Bytes that a connection sends before others on its thread have their turn. At the speed of the
-/// kernel's copies about 200 microseconds.
-pub const SEND_TURN_BYTES: usize = 1024 * 1024;
+/// kernel's copies about 100 microseconds.
+pub const SEND_TURN_BYTES: usize = 256 * 1024;
 
 const _: () = assert!(UNTRUSTED_BULK_MAX < LARGE_BULK_MIN, "strangers get no large allocations");
 const _: () = assert!(LARGE_BULK_MIN <= LARGE_BULK_RESERVE, "a reserve holds what starts it");

@@ -16,7 +16,7 @@ use crate::structures::size_class::size_class;
 use super::host::{Host, SharedHost};
 use super::line::{self, Line};
 use super::reader::{Reader, Work};
-use super::socket::Socket;
+use super::socket::{Socket, wake_after_others};
 
 /// One connection.
 #[derive(Debug)]
@@ -110,13 +110,13 @@ impl Connection {
     fn send(&mut self, host: &mut Host, cx: &mut Context<'_>) -> Result<bool, Ended> {
         let mut left = SEND_TURN_BYTES;
         loop {
-            if left == 0 {
-                cx.waker().wake_by_ref();
-                return Ok(false);
-            }
             let Some(output) = host.engine.output(self.key) else { return Err(Ended) };
             if output.is_empty() {
                 return Ok(true);
+            }
+            if left == 0 {
+                wake_after_others(cx);
+                return Ok(false);
             }
             if !host.may_send(self.key) {
                 return Ok(false);

@@ -8,6 +8,7 @@ use std::thread::{self, Thread};
 use crate::engine::outside::FreeingFigures;
 use crate::keyspace::graveyard::Garbage;
 
+use super::pace::Pace;
 use super::{allocator, process};
 
 /// The way to the thread; it ends with this.
@@ -73,6 +74,7 @@ impl Drop for Freer {
 fn work(inbox: &Receiver<Vec<Garbage>>, counts: &Counts) {
     // Memory is wanted back soon, but not before somebody's reply.
     process::be_nice(0);
+    let mut pace = Pace::begin();
     loop {
         allocator::free_put_off();
         match inbox.try_recv() {
@@ -86,7 +88,11 @@ fn work(inbox: &Receiver<Vec<Garbage>>, counts: &Counts) {
                 }
             }
             // Who sends something, or puts something off, unparks.
-            Err(TryRecvError::Empty) => thread::park(),
+            Err(TryRecvError::Empty) => {
+                drop(pace);
+                thread::park();
+                pace = Pace::begin();
+            }
             Err(TryRecvError::Disconnected) => return,
         }
     }

@@ -25,7 +25,7 @@ use crate::protocol::reply::Output;
 
 use super::host::{Host, SharedHost};
 use super::reader::{Reader, SCRATCH_BYTES, Work};
-use super::socket::{Fresh, Socket};
+use super::socket::{Fresh, Socket, wake_after_others};
 
 /// Messages the engine takes in before it answers: one reading of the clocks serves them all.
 const INBOUND_AT_ONCE: usize = 256;
@@ -402,7 +402,7 @@ impl Remote {
         let mut left = SEND_TURN_BYTES;
         while !self.output.is_empty() {
             if left == 0 {
-                cx.waker().wake_by_ref();
+                wake_after_others(cx);
                 return Ok(false);
             }
             match self.socket.poll_send(cx, &mut self.output) {

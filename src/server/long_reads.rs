@@ -13,6 +13,7 @@ use crate::engine::away::{LongRead, Returned};
 
 use super::clock::Clock;
 use super::host::SharedHost;
+use super::pace::Pace;
 use super::process;
 
 /// Reads under way at a time. More would only share the processors; each holds a snapshot and a
@@ -111,9 +112,11 @@ fn work(
 ) {
     process::be_nice(NICENESS);
     for read in inbox {
+        let pace = Pace::begin();
         let done = catch_unwind(AssertUnwindSafe(|| read.run(|| clock.ticks())));
         // As in the engine: data that are wrong are worse than data that are away.
         let Ok(returned) = done else { std::process::abort() };
+        drop(pace);
         if outbox.send((index, returned)).is_err() {
             return;
         }

@@ -18,6 +18,7 @@ mod loader;
 pub mod local_time;
 pub mod log;
 mod long_reads;
+mod pace;
 mod process;
 mod pushes;
 mod reader;

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::BufMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::task::yield_now;
 
 use crate::protocol::reply::Output;
 
@@ -110,9 +111,46 @@ impl Socket {
     }
 }
 
+/// Has the task polled again once all that is ready by then has been served, the sockets included.
+/// Woken at once it would be polled before anybody looks at the sockets, hundreds of times.
+pub(super) fn wake_after_others(cx: &mut Context<'_>) {
+    // It is never ready when it is polled first.
+    let _ = pin!(yield_now()).poll(cx);
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
+    use std::future::poll_fn;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use tokio::io::AsyncWriteExt;
+
     use super::*;
+
+    #[test]
+    fn who_goes_on_later_lets_the_sockets_be_looked_at() {
+        const ROUNDS: usize = 100;
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_io().event_interval(512);
+        let rounds = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&rounds);
+        runtime.build().unwrap().block_on(async move {
+            let (mut near, mut far) = UnixStream::pair().unwrap();
+            far.write_all(b"x").await.unwrap();
+            tokio::spawn(poll_fn(move |cx| {
+                if rounds.fetch_add(1, Relaxed) == ROUNDS {
+                    return Poll::Ready(());
+                }
+                wake_after_others(cx);
+                Poll::Pending
+            }));
+            near.read_exact(&mut [0]).await.unwrap();
+        });
+        assert!(seen.load(Relaxed) < ROUNDS, "what has arrived is read before");
+    }
 
     #[test]
     fn a_small_rest_goes_along() {
