@@ -230,7 +230,7 @@ impl<L: Leaf> CowTree<L> {
     }
 
     /// The leaf that `path` leads to; after a change it may be another than it was. O(log n).
-    pub fn leaf_at(&self, mut path: Path) -> Option<&L> {
+    pub fn leaf_where(&self, mut path: Path) -> Option<&L> {
         let mut node = &self.root.as_ref()?.node;
         loop {
             match node {

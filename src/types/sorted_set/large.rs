@@ -218,7 +218,7 @@ impl Large {
         };
         // A change may have led the path astray: the leaf itself tells.
         if let Some(path) = aimed
-            && self.tree.leaf_at(path).is_some_and(|run| run.surrounds(score))
+            && self.tree.leaf_where(path).is_some_and(|run| run.surrounds(score))
             && let Some(company) = self.tree.edit_along(path, (), put)
         {
             return company;
