@@ -16,6 +16,8 @@ use crate::structures::timing_wheel::HASH_MASK;
 
 /// Candidates that the pool remembers.
 const POOL_MAX: usize = 16;
+/// Keys that are drawn at the same time.
+const DRAWN_TOGETHER: usize = 8;
 /// Tries to draw a key with a deadline: the wheel may hold left-overs.
 const ROUNDS: usize = 16;
 
@@ -157,17 +159,32 @@ impl Keyspace {
         rng: &mut fastrand::Rng,
     ) {
         let samples = if policy.order == Order::Random { 1 } else { samples };
-        for _ in 0..samples {
-            let candidate = match policy.scope {
-                Scope::AllKeys => {
-                    let table = &self.database(db).table;
-                    table.random(|| rng.u64(..)).map(|entry| self.rate(entry, db, policy, now))
+        // It will hardly be surpassed, and is not at hand: it was drawn some time ago.
+        let victim = self.pool.candidates.last().filter(|victim| victim.db == db);
+        let victim = victim.map(|victim| victim.hash);
+        let mut candidates = [const { None }; DRAWN_TOGETHER];
+        for drawn in 0..samples.div_ceil(DRAWN_TOGETHER) {
+            let count = (samples - drawn * DRAWN_TOGETHER).min(DRAWN_TOGETHER);
+            let candidates = &mut candidates[..count];
+            match policy.scope {
+                Scope::AllKeys if count == 1 => {
+                    let key = self.database(db).table.random(|| rng.u64(..));
+                    candidates[0] = key.map(|key| self.rate(key, db, policy, now));
                 }
-                Scope::Volatile => self.draw_volatile(db, policy, now, rng),
-            };
-            if let Some(candidate) = candidate {
-                self.pool.add(candidate);
+                Scope::AllKeys => {
+                    let mut keys = [None; DRAWN_TOGETHER];
+                    let table = &self.database(db).table;
+                    table.sample(&mut keys[..count], || rng.u64(..));
+                    table.prefetch(victim.as_slice());
+                    for (candidate, key) in candidates.iter_mut().zip(keys) {
+                        *candidate = key.map(|key| self.rate(key, db, policy, now));
+                    }
+                }
+                Scope::Volatile => {
+                    candidates.fill_with(|| self.draw_volatile(db, policy, now, rng));
+                }
             }
+            candidates.iter_mut().filter_map(Option::take).for_each(|new| self.pool.add(new));
         }
     }
 

@@ -98,6 +98,18 @@ fn work(inbox: &Receiver<Vec<Garbage>>, counts: &Counts) {
     }
 }
 
+/// Has a thread of jemalloc's give free pages back, or not. It begins with the priority of who starts
+/// it, and serves nobody who waits.
+pub(super) fn purge_in_background(on: bool) {
+    let set = move || {
+        process::be_nice(process::BACKGROUND);
+        allocator::free_in_background(on);
+    };
+    if !thread::Builder::new().spawn(set).is_ok_and(|thread| thread.join().is_ok()) {
+        allocator::free_in_background(on);
+    }
+}
+
 fn bytes_of(garbage: &[Garbage]) -> usize {
     garbage.iter().map(Garbage::bytes).sum()
 }

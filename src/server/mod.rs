@@ -169,7 +169,7 @@ async fn serve(config: Config, config_file: String, log: Log) -> ExitCode {
     let (base_report, base_reports) = mpsc::unbounded_channel();
     let append_log = aof::Log::new(base_report, &config);
     let saver = Saver::new(report);
-    allocator::free_in_background(config.jemalloc_bg_thread);
+    freer::purge_in_background(config.jemalloc_bg_thread);
     let mut world = World::new(clock, rebind, log, freer, readers, saver, append_log);
     if config.oom_score_adj != OomScoreAdj::No
         && let Err((_, why)) = world.apply(&config, &[Field::oom_score_adj])

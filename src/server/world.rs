@@ -18,7 +18,7 @@ use crate::engine::persist::disk::Disk;
 use crate::keyspace::graveyard::Garbage;
 
 use super::clock::Clock;
-use super::freer::Freer;
+use super::freer::{self, Freer};
 use super::log::Log;
 use super::long_reads::Readers;
 use super::saver::Saver;
@@ -196,7 +196,7 @@ impl Outside for World {
             return Err((*field, why));
         }
         if changed.contains(&Field::jemalloc_bg_thread) {
-            allocator::free_in_background(config.jemalloc_bg_thread);
+            freer::purge_in_background(config.jemalloc_bg_thread);
         }
         self.log.apply(config);
         self.append_log.obey(config);

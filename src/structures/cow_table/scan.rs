@@ -1,16 +1,31 @@
 //! Visiting: by cursor while the table changes, all at once while it does not, or at random.
 
+use std::array;
 use std::ptr::NonNull;
 
 use super::edge::Edge;
 use super::page::{self, MAX_BUCKETS, WIDTH};
-use super::{CowTable, Thin, prefetch};
+use super::{CowTable, ENTRY_AHEAD, Thin, prefetch};
 
 /// Random tries before [`CowTable::random`] counts instead. Fair coins need two to four.
 const TRIES: usize = 64;
 
+/// Places that [`CowTable::sample`] looks at together.
+const TOGETHER: usize = 16;
+
 /// How many entries an iteration prefetches.
 const AHEAD: usize = 16;
+
+/// What a random draw has hit.
+#[derive(Clone, Copy)]
+enum Cell {
+    /// A word of a page, with an entry or without.
+    Word(*const page::Word),
+    /// No page has so many words.
+    Beyond,
+    /// Entries lie too densely for words to have the same chance: they must be counted.
+    Dense,
+}
 
 impl<T: Thin> CowTable<T> {
     /// Visits the entries of at least one bucket and returns where to go on; 0 begins, 0 ends.
@@ -40,31 +55,93 @@ impl<T: Thin> CowTable<T> {
         if self.top.is_none() {
             return None;
         }
-        // Hash space is cut into cells, as many for a page as it could have entries and more, in
-        // proportion to the space it covers; most pages have the depth `usual` or one less.
-        let usual = (self.len / (MAX_BUCKETS * WIDTH / 2)).max(1).ilog2();
+        let usual = self.usual_depth();
         for _ in 0..TRIES {
-            let edge = self.leaf(random());
-            let depth = edge.meta.depth();
-            let cells = if depth <= usual {
-                (2 * MAX_BUCKETS * WIDTH) << (usual - depth)
-            } else {
-                (2 * MAX_BUCKETS * WIDTH) >> (depth - usual)
-            };
-            let cell = below(random(), cells.max(1));
-            // SAFETY: edges of this table refer to living pages.
-            unsafe {
-                if edge.meta.is_pile() || cells < page::words(edge) && depth > usual {
-                    break;
-                }
-                if cell < page::words(edge)
-                    && let Some(entry) = (*page::word(edge, cell)).entry()
-                {
-                    return Some(T::view(entry));
+            match self.cell(usual, &mut random) {
+                Cell::Beyond => {}
+                Cell::Dense => break,
+                Cell::Word(word) => {
+                    // SAFETY: words and entries of this table stay while it is borrowed.
+                    let found = unsafe { (*word).entry().map(|entry| T::view(entry)) };
+                    if found.is_some() {
+                        return found;
+                    }
                 }
             }
         }
         self.nth(below(random(), self.len))
+    }
+
+    /// As many choices as there is room for, each as [`CowTable::random`] makes it; an entry may be
+    /// drawn twice. What is read on the way, and the first lines of the entries, are loaded at the
+    /// same time, so that many cost hardly more than one. Nothing is drawn from an empty table.
+    pub fn sample<'t>(
+        &'t self,
+        drawn: &mut [Option<T::View<'t>>],
+        mut random: impl FnMut() -> u64,
+    ) {
+        if self.top.is_none() {
+            return;
+        }
+        let (usual, mut drawn) = (self.usual_depth(), drawn.iter_mut());
+        for _ in 0..TRIES {
+            let cells: [Cell; TOGETHER] = array::from_fn(|_| {
+                let cell = self.cell(usual, &mut random);
+                if let Cell::Word(word) = cell {
+                    prefetch(word.cast());
+                }
+                cell
+            });
+            for cell in cells {
+                let found = match cell {
+                    Cell::Beyond => None,
+                    Cell::Dense => self.nth(below(random(), self.len)),
+                    // SAFETY: words and entries of this table stay while it is borrowed.
+                    Cell::Word(word) => unsafe {
+                        (*word).entry().map(|entry| {
+                            prefetch(entry.as_ptr());
+                            prefetch(entry.as_ptr().wrapping_add(ENTRY_AHEAD));
+                            T::view(entry)
+                        })
+                    },
+                };
+                if found.is_some() {
+                    let Some(place) = drawn.next() else { return };
+                    *place = found;
+                }
+            }
+        }
+        drawn.for_each(|place| *place = self.nth(below(random(), self.len)));
+    }
+
+    /// Depth of most pages, or one more.
+    fn usual_depth(&self) -> u32 {
+        (self.len / (MAX_BUCKETS * WIDTH / 2)).max(1).ilog2()
+    }
+
+    /// A place where an entry may be, each with the same chance. Hash space is cut into cells, as
+    /// many for a page as it could have entries and more, in proportion to the space it covers. The
+    /// table is not empty.
+    fn cell(&self, usual: u32, random: &mut impl FnMut() -> u64) -> Cell {
+        let edge = self.leaf(random());
+        let depth = edge.meta.depth();
+        let cells = if depth <= usual {
+            (2 * MAX_BUCKETS * WIDTH) << (usual - depth)
+        } else {
+            (2 * MAX_BUCKETS * WIDTH) >> (depth - usual)
+        };
+        let cell = below(random(), cells.max(1));
+        // SAFETY: edges of this table refer to living pages.
+        unsafe {
+            let words = page::words(edge);
+            if edge.meta.is_pile() || cells < words && depth > usual {
+                Cell::Dense
+            } else if cell < words {
+                Cell::Word(page::word(edge, cell))
+            } else {
+                Cell::Beyond
+            }
+        }
     }
 
     /// Entry number `rank` in the order of pages. Takes time in proportion to nodes' sizes.

@@ -320,23 +320,40 @@ fn random_is_fair() {
             continue;
         }
         let mut pair = Pair::new(hasher);
-        assert!(pair.table.random(|| 1).is_none());
-        (0..count).for_each(|key| pair.set(key, key));
-        let mut drawn = vec![0_u32; count as usize];
         let mut state = 0;
+        let mut random = || {
+            state += 1;
+            good(state)
+        };
+        assert!(pair.table.random(&mut random).is_none());
+        let mut sample = [None; 3];
+        pair.table.sample(&mut sample, &mut random);
+        assert!(sample.iter().all(Option::is_none));
+        (0..count).for_each(|key| pair.set(key, key));
+        let (mut one_by_one, mut together) =
+            (vec![0_u32; count as usize], vec![0_u32; count as usize]);
         let each = sized(200, 20) as u32;
         for _ in 0..count * u64::from(each) {
-            let body = pair.table.random(|| {
-                state += 1;
-                good(state)
-            });
-            drawn[body.unwrap().key as usize] += 1;
+            one_by_one[pair.table.random(&mut random).unwrap().key as usize] += 1;
         }
-        // Poisson: the sum of squared deviations over the mean is about the number of keys.
-        let deviation = |n: &u32| u64::from(n.abs_diff(each)).pow(2);
-        let sum = drawn.iter().map(deviation).sum::<u64>() / u64::from(each);
-        assert!(sum < count * 3 / 2 + 10, "{sum} for {count}");
-        assert!(drawn.iter().all(|n| *n > 0));
+        // More than are drawn at once, and a few.
+        for _ in 0..count * u64::from(each) / 25 {
+            let mut sample = [None; 25];
+            let (few, many) = sample.split_at_mut(5);
+            pair.table.sample(few, &mut random);
+            pair.table.sample(many, &mut random);
+            for body in sample {
+                together[body.unwrap().key as usize] += 1;
+            }
+        }
+        for drawn in [one_by_one, together] {
+            let mean = drawn.iter().sum::<u32>() / drawn.len() as u32;
+            // Poisson: the sum of squared deviations over the mean is about the number of keys.
+            let deviation = |n: &u32| u64::from(n.abs_diff(mean)).pow(2);
+            let sum = drawn.iter().map(deviation).sum::<u64>() / u64::from(mean);
+            assert!(sum < count * 3 / 2 + 10, "{sum} for {count}");
+            assert!(drawn.iter().all(|n| *n > 0));
+        }
         pair.finish();
     }
 }
