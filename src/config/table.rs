@@ -406,7 +406,7 @@ directives! {
         live("jemalloc-bg-thread");
     /// Move data together to undo fragmentation.
     activedefrag: bool = false, live("activedefrag").inert(NO_SWITCH);
-    /// Wasted bytes below which nothing is moved.
+    /// Wasted bytes below which nothing is moved, while they are a small part of all that is held.
     active_defrag_ignore_bytes: Memory = Memory::mib(100),
         live("active-defrag-ignore-bytes").range(1, LONG);
     /// Percent of fragmentation at which moving starts.

@@ -2,12 +2,14 @@
 //! which here need not be switched on.
 //!
 //! Pages of the allocator that are partly empty are wasted. Once a second it is asked how much that
-//! is; beyond `active-defrag-ignore-bytes` and `active-defrag-threshold-lower` all keys are visited
+//! is; beyond `active-defrag-threshold-lower` and `active-defrag-ignore-bytes` all keys are visited
 //! once, in slices of `active-defrag-cycle-us`, with a share of the processor between
-//! `active-defrag-cycle-min` and `-max`, the more the more is wasted. A visit that helped is followed
-//! by others until a tenth of what is ignored is left: keys may have gone meanwhile from pages that
-//! were full when it came by. One that did not help is not repeated before a tenth more is wasted, or
-//! ten seconds have passed.
+//! `active-defrag-cycle-min` and `-max`, the more the more is wasted. Bytes are ignored in full where
+//! they are just the lower threshold's part of what is held: the larger the part, the fewer, down to
+//! a tenth, because so much less is to be visited for what is gained. A visit that helped is followed
+//! by others until that tenth is left: keys may have gone meanwhile from pages that were full when it
+//! came by. One that did not help is not repeated before a tenth more is wasted, or ten seconds have
+//! passed. While keys are being evicted nothing is moved: it might have gone a moment later.
 
 use crate::base::time::MonotonicMicros;
 use crate::keyspace::compaction::{Compacted, Place};
@@ -23,8 +25,8 @@ const REST_US: u64 = 1_000_000;
 /// Time after which a visit that did not help may be repeated. Microseconds.
 const HOPELESS_US: u64 = 10_000_000;
 
-/// After a visit that helped, the part of `active-defrag-ignore-bytes` that is still worth one.
-const CARRY_ON_SHARE: usize = 10;
+/// The part of `active-defrag-ignore-bytes` that is never worth a visit.
+const LEAST_SHARE: usize = 10;
 
 /// How far moving is.
 #[derive(Debug, Default)]
@@ -75,7 +77,7 @@ impl Engine {
             self.compaction.looked = self.now.monotonic;
             self.look_for_waste();
         }
-        if self.compaction.place.is_none() {
+        if self.compaction.place.is_none() || self.has_room_to_make() {
             return REST_US;
         }
         let (started, slice) = (self.outside.ticks(), u64::from(self.slice_us()) * 1000);
@@ -114,7 +116,7 @@ impl Engine {
     fn look_for_waste(&mut self) {
         let config = &self.config;
         let ignored = usize::try_from(config.active_defrag_ignore_bytes.0).unwrap_or(usize::MAX);
-        if self.stats.memory_peak.max(self.outside.memory_used()) < ignored {
+        if self.stats.memory_peak.max(self.outside.memory_used()) < ignored / LEAST_SHARE {
             // There can't be as much waste.
             return;
         }
@@ -127,8 +129,10 @@ impl Engine {
         let is_hopeless = state.hopeless.is_some_and(|(old, when)| {
             wasted < old + old / 10 && self.now.monotonic.since(when) < HOPELESS_US
         });
-        let ignored = if state.has_helped { ignored / CARRY_ON_SHARE } else { ignored };
-        let is_little = wasted < ignored || percent < u64::from(range[0]);
+        let lower = u64::from(range[0]);
+        let ignored = if state.has_helped { 0 } else { ignored_bytes(ignored, percent, lower) }
+            .max(ignored / LEAST_SHARE);
+        let is_little = wasted < ignored || percent < lower;
         if state.place.is_none() && !is_little && !is_hopeless {
             tracing::debug!("Moving keys together: {wasted} bytes are wasted, {percent} %");
             state.place = Some(self.keyspace.first_place());
@@ -153,6 +157,12 @@ fn effort(percent: u64, [lower, upper]: [u64; 2], [least, most]: [u64; 2]) -> u6
     (least + above * most.saturating_sub(least) / range).clamp(1, most.max(1))
 }
 
+/// Bytes that are not worth a visit when they are so many percent of what is held.
+fn ignored_bytes(directive: usize, percent: u64, lower: u64) -> usize {
+    let share = usize::try_from(percent / lower.max(1)).unwrap_or(LEAST_SHARE);
+    directive / share.clamp(1, LEAST_SHARE)
+}
+
 /// Bytes of pages that hold something, beyond what they hold.
 fn wasted_bytes(figures: &AllocatorFigures) -> usize {
     figures.active.saturating_sub(figures.allocated)
@@ -173,5 +183,14 @@ mod tests {
             assert_eq!(effort(percent, [10, 100], [1, 25]), expected, "{percent} %");
         }
         assert_eq!(effort(50, [100, 10], [80, 20]), 20);
+    }
+
+    #[test]
+    fn of_a_larger_part_fewer_bytes_are_ignored() {
+        let cases = [(0, 1000), (10, 1000), (20, 500), (95, 111), (100, 100), (9000, 100)];
+        for (percent, expected) in cases {
+            assert_eq!(ignored_bytes(1000, percent, 10), expected, "{percent} %");
+        }
+        assert_eq!(ignored_bytes(1000, 50, 0), 100);
     }
 }

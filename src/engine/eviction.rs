@@ -82,6 +82,13 @@ impl Engine {
         !self.is_out_of_memory && self.memory_excess() > 0
     }
 
+    /// Whether keys are going to be removed.
+    pub(super) fn has_room_to_make(&self) -> bool {
+        !self.is_out_of_memory
+            && policy(self.config.maxmemory_policy).is_some()
+            && self.memory_excess() > 0
+    }
+
     /// For how long memory has been above `maxmemory` by now. Microseconds.
     pub(super) fn exceeded_us(&self) -> u64 {
         let since = self.stats.exceeded_since.filter(|_| self.config.maxmemory.0 != 0);

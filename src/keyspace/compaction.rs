@@ -1,8 +1,7 @@
 //! Moving keys together after many others have gone, so that the allocator can give pages back.
 //!
 //! What an entry holds beside itself goes along: long strings, small collections. Large collections
-//! are visited after the page of keys that refers to them, some members at a time. What belongs to
-//! the groups of streams stays where it is.
+//! are visited after the page of keys that refers to them, some members at a time.
 
 use super::Keyspace;
 use super::value::{KeyEntry, KeyRef};
@@ -160,6 +159,7 @@ mod tests {
     use crate::types::set::{Set, SetLimits};
     use crate::types::sorted_set::{PackLimits, SortedSet};
     use crate::types::stream::Stream;
+    use crate::types::stream::group::{Group, Name};
     use crate::types::stream::id::Id;
     use crate::types::stream::node::NodeLimits;
 
@@ -266,6 +266,19 @@ mod tests {
                     let limits = NodeLimits::of_directives(4096, 100);
                     log.add(id, [&b"field"[..], &word(number)].into_iter(), limits).unwrap();
                 }
+                for group_name in ["one", "two", "three"] {
+                    let mut group = Group::new(Id::new(members as u64, 0), None);
+                    for number in 0..members {
+                        let (owner, _) = group.enroll(&(number % 7).to_le_bytes(), NOW.0);
+                        group.assign(Id::new(number as u64 + 1, 0), &owner, NOW.0, 1);
+                        if number % 5 == 0 {
+                            group.release(Id::new(number as u64 + 1, 0), 2);
+                        }
+                    }
+                    assert_eq!(group.idle(NOW.0, members).len(), members);
+                    let groups = &mut stream.body_mut().groups;
+                    groups.insert(Name::new(group_name.as_bytes()), group);
+                }
                 did()
             })
             .unwrap();
@@ -287,6 +300,7 @@ mod tests {
             let list = reader.get::<List>(&key("list")).unwrap().unwrap();
             told.extend(list.texts().map(|element| format!("{element:?}")));
             let stream = reader.get::<Stream>(&key("stream")).unwrap().unwrap();
+            told.push(format!("{:?}", stream.groups()));
             told.extend(
                 stream
                     .log()

@@ -118,6 +118,18 @@ impl<'a> Mover<'a> {
         self.plain(pack, pack.address());
     }
 
+    /// Passes over the next parts, if all of them were visited before; whether it did.
+    pub fn pass(&mut self, parts: usize) -> bool {
+        let is_passed = self.reached.part >= self.next + parts;
+        self.next += if is_passed { parts } else { 0 };
+        is_passed
+    }
+
+    /// Whether nothing more will be visited.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
     /// What was done, and where to go on, if there is more.
     pub fn end(self) -> (Relocated, Option<Reached>) {
         (self.done, self.is_cut.then_some(self.reached))

@@ -9,6 +9,7 @@
 
 use super::id::Id;
 use super::ordered::Ordered;
+use crate::structures::relocation::Mover;
 use std::borrow::Borrow;
 use std::sync::Arc;
 
@@ -156,6 +157,28 @@ impl Group {
             + by_time
             + self.released.free_effort()
             + self.consumers.len() * 2
+    }
+}
+
+/// Moving.
+impl Group {
+    /// Moves what lies badly; see [`Mover`].
+    pub fn relocate(&mut self, mover: &mut Mover<'_>) {
+        self.pending.relocate(mover);
+        self.released.relocate(mover);
+        if let Some(by_time) = &mut self.by_time {
+            by_time.relocate(mover);
+        }
+        self.consumers.relocate(mover);
+        let relocate = |consumer: &mut Consumer, mover: &mut Mover<'_>| {
+            consumer.pending.relocate(mover);
+        };
+        self.consumers.relocate_values(mover, |_| 1, relocate);
+    }
+
+    /// As many parts as [`Group::relocate`] shows.
+    pub fn parts(&self) -> usize {
+        3 + usize::from(self.by_time.is_some()) + self.consumers.len()
     }
 }
 

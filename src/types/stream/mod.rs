@@ -90,9 +90,12 @@ impl Stream {
 
 /// Changing.
 impl Stream {
-    /// Moves what lies badly; see [`Mover`]. What belongs to groups stays.
+    /// Moves what lies badly; see [`Mover`].
     pub fn relocate(&mut self, mover: &mut Mover<'_>) {
-        self.0.log.relocate(mover);
+        let Body { log, groups, .. } = &mut *self.0;
+        log.relocate(mover);
+        groups.relocate(mover);
+        groups.relocate_values(mover, Group::parts, Group::relocate);
     }
 
     /// From now on it stays, with or without entries.

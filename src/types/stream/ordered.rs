@@ -4,7 +4,7 @@
 //! halves.
 
 use crate::structures::cow_tree::{self, CowTree, End};
-use crate::structures::relocation::address_of;
+use crate::structures::relocation::{Mover, address_of};
 use std::borrow::Borrow;
 use std::fmt;
 
@@ -220,6 +220,31 @@ impl<K: Ord + Clone, V: Clone> Ordered<K, V> {
         let take =
             |run: &mut Run<K, V>, _: &mut Vec<_>| run.find(key).ok().map(|at| run.0.remove(at).1);
         self.tree.edit_by(|own: &K| own.borrow() <= key, (), take).flatten()
+    }
+}
+
+/// Moving.
+impl<K: Ord + Clone, V: Clone> Ordered<K, V> {
+    /// Moves runs that lie badly, as one part; see [`Mover`].
+    pub fn relocate(&mut self, mover: &mut Mover<'_>) {
+        mover.tree(&mut self.tree);
+    }
+
+    /// Has `relocate` move what values consist of, `parts` being as many as it shows. O(pairs)
+    /// beside what is moved.
+    pub fn relocate_values(
+        &mut self,
+        mover: &mut Mover<'_>,
+        parts: impl Fn(&V) -> usize,
+        relocate: impl Fn(&mut V, &mut Mover<'_>),
+    ) {
+        let left = self.iter().skip_while(|(_, value)| mover.pass(parts(value)));
+        for key in left.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
+            if mover.is_cut() {
+                return;
+            }
+            self.update(&key, |value| relocate(value, mover));
+        }
     }
 }
 

@@ -2,12 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
-use super::group::Group;
+use super::group::{Group, Name};
 use super::id::Id;
 use super::log::{AddError, Keep, Log, Trim};
 use super::node::{Entry, Node, NodeLimits};
 use crate::structures::cow_tree::End;
 use crate::structures::cow_tree::Leaf;
+use crate::structures::relocation::{Mover, Reached, Relocated};
 use crate::types::stream::Stream;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -315,7 +316,7 @@ fn clones_go_on_by_themselves() {
     for ms in 1..=50 {
         group.assign(Id::new(ms, 0), &name, 7, 1);
     }
-    body.groups.insert(super::group::Name::new(b"g"), group);
+    body.groups.insert(Name::new(b"g"), group);
     let before = stream.clone();
     let body = stream.body_mut();
     assert!(!body.is_done_with(Id::new(7, 0)));
@@ -355,4 +356,40 @@ fn a_clone_of_a_large_stream_costs_nothing_and_a_write_its_path() {
     // The open node is copied with every clone, the changed one by the write.
     assert_eq!(shared(&clones[0], &stream), 49_998);
     assert_eq!(clones[0].log().len(), 250_000);
+}
+
+#[test]
+fn what_belongs_to_groups_is_moved_in_steps() {
+    let entries: u64 = if cfg!(miri) { 200 } else { 2000 };
+    let mut stream = Stream::default();
+    for name in ["one", "two", "three"] {
+        let mut group = Group::default();
+        for number in 0..entries {
+            let (owner, _) = group.enroll(&(number % 7).to_le_bytes(), 0);
+            group.assign(Id::new(number, 0), &owner, 5, 1);
+            if number.is_multiple_of(5) {
+                group.release(Id::new(number, 0), 2);
+            }
+        }
+        assert_eq!(group.idle(5, usize::MAX).len() as u64, entries);
+        stream.body_mut().groups.insert(Name::new(name.as_bytes()), group);
+    }
+    let before = format!("{:?}", stream.groups());
+    let mut is_misplaced = |_| true;
+    let mut mover = Mover::new(&mut is_misplaced, Reached::default(), usize::MAX);
+    stream.relocate(&mut mover);
+    let (whole, rest) = mover.end();
+    assert_eq!((whole.stayed, rest), (0, None));
+    // Of each group the entries, those of the consumers, and those in the order of time.
+    assert!(whole.moved as u64 > 3 * 3 * entries / 64, "{whole:?}");
+    let (mut parts, mut reached) = (Relocated::default(), Some(Reached::default()));
+    while let Some(from) = reached {
+        let mut mover = Mover::new(&mut is_misplaced, from, 3);
+        stream.relocate(&mut mover);
+        let (part, rest) = mover.end();
+        parts.add(part);
+        reached = rest;
+    }
+    assert_eq!(parts, whole, "each is visited once");
+    assert_eq!(format!("{:?}", stream.groups()), before);
 }
