@@ -18,8 +18,7 @@ use super::host::SharedHost;
 /// request takes a client a tenth of that.
 const PAUSE_US: u64 = 50;
 
-/// It never waits for longer than this, nor for longer than half of what the last sync took.
-/// Microseconds.
+/// It never waits for longer than this, nor for longer than the last sync took. Microseconds.
 const PATIENCE_US_MAX: u64 = 1000;
 
 /// Writes, for ever.
@@ -37,29 +36,29 @@ pub(super) async fn write(host: SharedHost) {
         host.begin_turn();
         let begun = host.engine.now.monotonic;
         released = host.commit();
-        patience_us = (host.clock.now().monotonic.since(begun) / 2).min(PATIENCE_US_MAX);
+        patience_us = host.clock.now().monotonic.since(begun).min(PATIENCE_US_MAX);
         host.end_turn();
     }
 }
 
 /// Lets others come along. A sync takes so long that those whom the last one has released should
 /// be there: otherwise half of the clients come back while the other half is being synced, and each
-/// sync serves one half. A client that is alone waits for nobody.
+/// sync serves one half. Once as many are there, it waits for nobody; so a client that is alone
+/// never does.
 async fn gather(host: &SharedHost, patience_us: u64, released: usize) {
     let look = || {
         let host = host.borrow();
-        (host.engine.stats.reads, host.clock.now().monotonic)
+        let are_there = host.uncommitted_count() >= released.max(1);
+        (host.engine.stats.reads, are_there, host.clock.now().monotonic)
     };
-    let (mut served, begun) = look();
-    let is_alone = released <= 1 && host.borrow().uncommitted_count() <= 1;
-    let pause_us = if is_alone { 0 } else { PAUSE_US };
+    let (mut served, _, begun) = look();
     let mut came = begun;
     loop {
         yield_now().await;
-        let (reads, now) = look();
+        let (reads, are_there, now) = look();
         if reads != served {
             (served, came) = (reads, now);
-        } else if now.since(came) >= pause_us {
+        } else if are_there || now.since(came) >= PAUSE_US {
             return;
         }
         if now.since(begun) >= patience_us {
