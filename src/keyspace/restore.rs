@@ -390,6 +390,21 @@ mod tests {
         assert_eq!(living(&keys), state(&plain));
     }
 
+    #[test]
+    fn room_of_those_who_live_again_is_freed_by_others() {
+        let mut keys = Keyspace::new(1, 7);
+        for number in 0..3000 {
+            put(&mut keys, number * 2, 1, None);
+        }
+        let snapshot = keys.snapshot(NOW);
+        for number in 0..3000 {
+            put(&mut keys, number * 2, 2, None);
+        }
+        assert!(keys.go_back(&snapshot));
+        // A pointer, a size and a function for each.
+        assert!(keys.graveyard.bytes() >= 3000 * 3 * size_of::<usize>());
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 60 }))]
         #[test]

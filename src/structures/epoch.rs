@@ -61,18 +61,27 @@ unsafe impl Send for Dead {}
 
 /// A large dead thing, or many things, that no snapshot needs: dropping it frees them, on whatever
 /// thread.
-pub struct Grave(Vec<Dead>);
+pub struct Grave {
+    items: Vec<Dead>,
+    /// Where others lay that live again: only room.
+    vacated: Vec<Vec<Dead>>,
+}
 
 impl Grave {
+    fn of(items: Vec<Dead>) -> Self {
+        Self { items, vacated: Vec::new() }
+    }
+
     /// Bytes that dropping it frees.
     pub fn bytes(&self) -> usize {
-        self.0.iter().map(Dead::weight).sum()
+        let rooms = self.vacated.iter().map(|room| room.capacity() * size_of::<Dead>());
+        self.items.iter().map(Dead::weight).chain(rooms).sum()
     }
 }
 
 impl Drop for Grave {
     fn drop(&mut self) {
-        for dead in self.0.drain(..) {
+        for dead in self.items.drain(..) {
             // SAFETY: made in `reap_into` from items no snapshot can reach, and in `finish`, where
             // what snapshots reach is exempt.
             unsafe { (dead.free)(dead.raw, dead.bytes) }
@@ -88,7 +97,7 @@ impl fmt::Debug for Revival {
 
 impl fmt::Debug for Grave {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Grave").field("items", &self.0.len()).finish()
+        f.debug_struct("Grave").field("items", &self.items.len()).finish_non_exhaustive()
     }
 }
 
@@ -148,6 +157,7 @@ pub(super) struct Husk {
 pub struct Revival {
     epoch: u64,
     wrecks: Vec<Dead>,
+    vacated: Vec<Vec<Dead>>,
 }
 
 impl Revival {
@@ -163,7 +173,7 @@ impl Revival {
 
     /// What is left of the tables that were gone back; dropping it frees that.
     pub fn finish(self) -> Grave {
-        Grave(self.wrecks)
+        Grave { items: self.wrecks, vacated: self.vacated }
     }
 }
 
@@ -350,7 +360,7 @@ impl Epochs {
                 left -= 1;
                 self.ripe -= chunk.items.len();
                 self.held_bytes -= chunk.bytes;
-                bury(Grave(chunk.items));
+                bury(Grave::of(chunk.items));
                 left = left.min(self.ripe);
                 continue;
             }
@@ -363,7 +373,7 @@ impl Epochs {
             self.held_bytes -= dead.weight();
             chunk.bytes -= dead.weight();
             if hands_over && dead.bytes >= BULKY_BYTES {
-                bury(Grave(vec![dead]));
+                bury(Grave::of(vec![dead]));
             } else {
                 // SAFETY: `ripe` counts only items of epochs that no living snapshot can reach.
                 unsafe { (dead.free)(dead.raw, dead.bytes) }
@@ -388,11 +398,14 @@ impl Epochs {
         if !is_latest || self.shared.is_ageless.load(Ordering::Relaxed) {
             return None;
         }
-        let mut wrecks = Vec::new();
+        let (mut wrecks, mut vacated) = (Vec::new(), Vec::new());
         while self.limbo.back().is_some_and(|chunk| chunk.died > epoch) {
-            let Some(chunk) = self.limbo.pop_back() else { break };
+            let Some(mut chunk) = self.limbo.pop_back() else { break };
             self.held_bytes -= chunk.bytes;
             if !chunk.are_husks {
+                // Freeing the room for thousands takes longer than all else: not here.
+                chunk.items.clear();
+                vacated.push(chunk.items);
                 continue;
             }
             for dead in chunk.items {
@@ -406,7 +419,7 @@ impl Epochs {
         // Nothing is left of the current epoch.
         self.touched = false;
         self.settle();
-        Some(Revival { epoch, wrecks })
+        Some(Revival { epoch, wrecks, vacated })
     }
 
     /// Bytes that are dead but held back by snapshots, or not yet reaped.
