@@ -6,7 +6,7 @@ use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::cli::Outcome;
+use super::cli::{Outcome, version_of};
 use super::clock::unix_ms;
 use super::config_files::reason;
 use crate::persistence::rdb::check::check;
@@ -16,6 +16,9 @@ pub(super) fn run(words: &[Vec<u8>]) -> Outcome {
     let [path] = words else {
         return Outcome::Fail("Usage: redis-check-rdb <rdb-file-name>\n".into());
     };
+    if matches!(path.as_slice(), b"-v" | b"--version") {
+        return Outcome::Print(version_of("redis-check-rdb"));
+    }
     let path = Path::new(OsStr::from_bytes(path));
     let shown = path.display();
     let file = File::open(path).and_then(|file| {

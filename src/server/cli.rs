@@ -110,7 +110,7 @@ fn other_part(program: &[u8], arguments: &[Vec<u8>]) -> Option<Outcome> {
 /// Answers that need no configuration.
 fn information(arguments: &[Vec<u8>]) -> Option<Outcome> {
     match arguments.first()?.as_slice() {
-        b"-v" | b"--version" => Some(Outcome::Print(version())),
+        b"-v" | b"--version" => Some(Outcome::Print(version_of("ochre-server"))),
         b"-h" | b"--help" => Some(match arguments.get(1) {
             Some(name) => described(name),
             None => Outcome::Print(command().render_help().to_string()),
@@ -122,9 +122,10 @@ fn information(arguments: &[Vec<u8>]) -> Option<Outcome> {
     }
 }
 
-fn version() -> String {
+/// What a program says of itself, and of the tools that it is under other names.
+pub(super) fn version_of(program: &str) -> String {
     let bits = usize::BITS;
-    format!("ochre-server v={VERSION} malloc=jemalloc bits={bits}\n")
+    format!("{program} v={VERSION} malloc=jemalloc bits={bits}\n")
 }
 
 /// Documentation of one directive.

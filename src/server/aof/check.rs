@@ -13,6 +13,7 @@ use crate::engine::append::loading::limits_of;
 use crate::keyspace::Keyspace;
 use crate::persistence::aof::manifest::Manifest;
 use crate::persistence::aof::reader::{Item, LogError, Reader, timestamp_of};
+use crate::server::cli::version_of;
 use crate::server::config_files::reason;
 
 const USAGE: &str = "Usage: redis-check-aof [--fix|--truncate-to-timestamp $timestamp] \
@@ -61,6 +62,11 @@ pub fn run(words: &[String], answers: &mut dyn BufRead, out: &mut dyn Write) -> 
 
 fn run_for(words: &[String], answers: &mut dyn BufRead, out: &mut dyn Write) -> Result<(), String> {
     let (aim, path) = match words {
+        [word] if word == "-v" || word == "--version" => {
+            // Who closed the output does not want to read it.
+            let _ = write!(out, "{}", version_of("redis-check-aof"));
+            return Ok(());
+        }
         [path] if !path.starts_with("--") => (Aim::Check, path),
         [option, path] if option == "--fix" => (Aim::Fix, path),
         [option, moment, path] if option == "--truncate-to-timestamp" => {
@@ -145,7 +151,11 @@ impl Check<'_> {
             self.say(&format!("{problem}\n"));
         }
         if let Aim::CutAt(moment) = self.aim {
-            return self.cut_at(path, &found, moment, is_last);
+            return self.cut_at(path, &found, moment, what, is_last);
+        }
+        if found.size == 0 {
+            self.say(&format!("{what} {shown} is empty\n"));
+            return Ok(());
         }
         let lost = found.size - found.whole;
         self.say(&format!(
@@ -186,6 +196,7 @@ impl Check<'_> {
         path: &Path,
         found: &Findings,
         moment: i64,
+        what: &str,
         is_last: bool,
     ) -> Result<(), String> {
         let shown = path.display();
@@ -196,6 +207,7 @@ impl Check<'_> {
         }
         let Some(place) = found.later else {
             self.say(&format!("Truncate nothing in AOF {shown} to timestamp {moment}\n"));
+            self.say(&format!("{what} {shown} is valid\n"));
             return Ok(());
         };
         if place == 0 {
@@ -400,11 +412,22 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_neither_valid_nor_damaged() {
+        let case = Case::new("empty.aof", b"");
+        let (is_valid, text) = case.run(&["--fix"], "");
+        assert!(is_valid && text.ends_with("empty.aof is empty\n"), "{text}");
+    }
+
+    #[test]
     fn what_came_later_is_cut_off() {
         let one = [b"#TS:100\r\n".as_slice(), &log(&[&[b"incr", b"a"]])].concat();
         let two = [b"#TS:200\r\n".as_slice(), &log(&[&[b"incr", b"a"]])].concat();
         let case = Case::new("time.aof", &[one.as_slice(), &two].concat());
-        assert!(case.run(&["--truncate-to-timestamp", "200"], "").1.contains("Truncate nothing"));
+        let text = case.run(&["--truncate-to-timestamp", "200"], "").1;
+        assert!(
+            text.contains("Truncate nothing") && text.ends_with("time.aof is valid\n"),
+            "{text}"
+        );
         assert!(case.run(&["--truncate-to-timestamp", "150"], "").0);
         assert_eq!(std::fs::read(&case.0).unwrap(), one);
         assert!(!case.run(&["--truncate-to-timestamp", "x"], "").0);
