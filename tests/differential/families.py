@@ -221,6 +221,8 @@ FAMILIES = {
         SORT sortkey {BY bypattern [LIMIT index index] [GET sortpattern] [ASC|DESC] [STORE key]}
         SORT sortkey {BY nosort LIMIT index index [GET sortpattern] [ASC|DESC] STORE key}
         SORT_RO sortkey {[LIMIT index index] [GET sortpattern] [GET sortpattern] [ASC|DESC] [ALPHA]}
+        RPUSH key longvalue longvalue value... longvalue
+        CONFIG SET list-compress-depth (0|1|2|x)
     """,
     "sets": """
         SADD key member...
