@@ -81,6 +81,8 @@ fn linsert(cx: &mut WriteCx<'_>) -> CmdResult {
     let limit = cx.limits.encodings.list_pack;
 
     let len = cx.keys.update(key, |list: &mut List, _| {
+        // Whether or not the pivot is found: clients see the encoding.
+        list.make_room_for(element, limit);
         let sought = Sought::new(pivot);
         let mut at = 0;
         let found = list.try_show(0, End::Back, |item| {
@@ -145,6 +147,7 @@ fn ltrim(cx: &mut WriteCx<'_>) -> CmdResult {
 #[cfg(test)]
 mod tests {
     use crate::families::bench::Bench;
+    use crate::types::list::PackLimit;
 
     #[test]
     fn elements_are_replaced() {
@@ -172,6 +175,18 @@ mod tests {
             r#"lrange l 0 -1 => ["x" "z" "a" "b" "y"]"#,
             "linsert l before nosuch x => :-1",
             "linsert l beside a x => -ERR syntax error",
+        ]);
+    }
+
+    #[test]
+    fn room_is_made_before_a_place_is_sought() {
+        let mut bench = Bench::new();
+        bench.limits.encodings.list_pack = PackLimit::of_directive(3);
+        bench.check(&[
+            "rpush l a b c => :3",
+            "linsert l before nosuch x => :-1",
+            r#"object encoding l => "quicklist""#,
+            r#"lrange l 0 -1 => ["a" "b" "c"]"#,
         ]);
     }
 

@@ -435,6 +435,11 @@ impl List {
         self.shrink(limit);
     }
 
+    /// Becomes large if one more element is too much for a pack, as [`List::insert`] does.
+    pub fn make_room_for(&mut self, element: &[u8], limit: PackLimit) {
+        self.make_room(element.len(), 1, limit);
+    }
+
     /// Becomes large if elements of so many bytes in all are too much for a pack.
     fn make_room(&mut self, bytes: usize, count: usize, limit: PackLimit) {
         if let Form::Small(pack) = &self.0
