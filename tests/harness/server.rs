@@ -6,6 +6,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -30,8 +31,17 @@ impl Server {
 
     /// The same, by a command that runs the binary its own way.
     pub(crate) fn start_by(command: Command, options: &[&str]) -> Self {
-        let server = Self::launch_by(command, &[&["--save", ""], options].concat());
-        server.wait_for_line(READY);
+        let mut server = Self::launch_by(command, &[&["--save", ""], options].concat());
+        let began = Instant::now();
+        while !server.has_logged(READY) {
+            let ended = server.process.try_wait().unwrap();
+            assert!(
+                ended.is_none() && began.elapsed() < PATIENCE,
+                "it does not get ready, ended: {ended:?}; {:#?}",
+                server.log.lock().unwrap()
+            );
+            thread::sleep(Duration::from_millis(5));
+        }
         server
     }
 
@@ -41,8 +51,7 @@ impl Server {
     }
 
     fn launch_by(mut command: Command, options: &[&str]) -> Self {
-        // The port is free now; should somebody take it meanwhile, the start fails and says so.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let mut process = command
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
             .args(options)
@@ -123,6 +132,21 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// A port that nobody has. It is below those that the system gives to clients, and no other test of
+/// this process is given it: between this look and the server's start it would be taken otherwise.
+fn free_port() -> u16 {
+    const FIRST: u32 = 10_000;
+    const COUNT: u32 = 20_000;
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(97);
+    let ports = std::iter::repeat_with(|| {
+        let number = first.wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed)) % COUNT;
+        u16::try_from(FIRST + number).unwrap()
+    });
+    let mut ports = ports.take(usize::try_from(COUNT).unwrap());
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 /// Waits until it is so, with a moment between two looks.
