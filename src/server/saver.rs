@@ -21,7 +21,7 @@ use crate::persistence::rdb::{self, Facts, SaveError, SaveOptions};
 
 use super::config_files::{self, reason};
 use super::spool::Spool;
-use super::{loader, process};
+use super::{loader, pace, process};
 
 /// Bytes read at once to know the checksum of a backup.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -78,6 +78,7 @@ impl Disk for Saver {
         }
         let work = move || {
             process::be_nice(process::BACKGROUND);
+            let _pace = pace::Pace::begin();
             let outcome = write(&job, &temporary);
             // The snapshot goes first, so that what it held back can be freed.
             drop(job);

@@ -13,6 +13,7 @@ use crate::engine::append::files::{BaseJob, BaseReport};
 use crate::persistence::aof::encode;
 use crate::persistence::rdb::{self, Facts};
 use crate::server::config_files::reason;
+use crate::server::pace::Pace;
 use crate::server::process;
 
 /// Bytes between two syncs of a file that is synced piece by piece.
@@ -29,6 +30,7 @@ pub(super) fn start(
     let progress = Arc::clone(&job.progress);
     let work = move || {
         process::be_nice(process::BACKGROUND);
+        let _pace = Pace::begin();
         let outcome = write(&job, &path);
         drop(job);
         if outcome.is_err() {
