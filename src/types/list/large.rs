@@ -376,18 +376,32 @@ impl Large {
         if inner.is_empty() {
             return;
         }
-        // What came or went at an end, or what overflowed there, has moved the next leaf.
-        self.compress(inner.start);
-        self.compress(inner.end - 1);
+        // What came or went at an end, or what overflowed there, has moved the next leaf; what was
+        // cut into three has moved two.
+        if let Some((_, after)) = self.compress(inner.start)
+            && inner.contains(&after)
+        {
+            self.compress(after);
+        }
+        if let Some((Some(before), _)) = self.compress(inner.end - 1)
+            && inner.contains(&before)
+        {
+            self.compress(before);
+        }
         let Some(at) = changed.map(|at| at.min(self.middle.len() - 1)) else { return };
         // A leaf that was cut into two or three, or joined.
-        let Some((leaf, within)) = self.middle.locate(at) else { return };
-        let (before, after) = ((at - within).checked_sub(1), at - within + leaf.weight());
+        let Some((before, after)) = self.beside(at) else { return };
         for at in [before, Some(at), Some(after)].into_iter().flatten() {
             if inner.contains(&at) {
                 self.compress(at);
             }
         }
+    }
+
+    /// Numbers of the elements before and behind the leaf with element number `at` of the tree.
+    fn beside(&self, at: usize) -> Option<(Option<usize>, usize)> {
+        let (leaf, within) = self.middle.locate(at)?;
+        Some(((at - within).checked_sub(1), at - within + leaf.weight()))
     }
 
     /// The leaves at an end that stay open, the last one first.
@@ -425,12 +439,14 @@ impl Large {
         elements
     }
 
-    /// Compresses the leaf with element number `at` of the tree, if that is worth it.
-    fn compress(&mut self, at: usize) {
-        let is_open = self.middle.locate(at).is_some_and(|(leaf, _)| !leaf.is_compressed());
+    /// Compresses the leaf with element number `at` of the tree, if that is worth it. The elements
+    /// [beside](Self::beside) it.
+    fn compress(&mut self, at: usize) -> Option<(Option<usize>, usize)> {
+        let is_open = !self.middle.locate(at)?.0.is_compressed();
         if is_open && let Some(leaf) = self.middle.leaf_at(at) {
             leaf.compress();
         }
+        self.beside(at)
     }
 }
 

@@ -354,6 +354,22 @@ proptest! {
     }
 }
 
+#[test]
+fn what_is_cut_at_an_end_moves_two_leaves() {
+    for (depth, end) in [1, 2, 3].into_iter().flat_map(|depth| [(depth, 0), (depth, 579)]) {
+        let bound = limit(-1).with_depth(depth);
+        let mut list = numbered(580, bound);
+        for _ in 0..19 {
+            list.insert(0, &[b'm'; 900], bound);
+        }
+        for near in 0..12 {
+            let at = if end == 0 { near } else { list.len() - 1 - near };
+            list.set(at, &[b'l'; 5000], bound);
+            check_depth(&list);
+        }
+    }
+}
+
 /// How long something takes.
 fn time(work: impl FnOnce()) -> std::time::Duration {
     let began = std::time::Instant::now();
