@@ -332,7 +332,7 @@ fn random_is_fair() {
         (0..count).for_each(|key| pair.set(key, key));
         let (mut one_by_one, mut together) =
             (vec![0_u32; count as usize], vec![0_u32; count as usize]);
-        let each = sized(200, 20) as u32;
+        let each = sized(200, 50) as u32;
         for _ in 0..count * u64::from(each) {
             one_by_one[pair.table.random(&mut random).unwrap().key as usize] += 1;
         }
@@ -425,7 +425,7 @@ fn old_pins_are_refused() {
 
 #[test]
 fn large_tables_are_left_to_workers() {
-    let count = sized(5000, 1200);
+    let count = sized(5000, 2000);
     let mut pair = Pair::new(good);
     (0..count).for_each(|key| pair.set(key, key));
     pair.snapshot();

@@ -356,16 +356,17 @@ proptest! {
 
 #[test]
 fn what_is_cut_at_an_end_moves_two_leaves() {
-    for (depth, end) in [1, 2, 3].into_iter().flat_map(|depth| [(depth, 0), (depth, 579)]) {
+    for (depth, is_at_front) in (1..4).flat_map(|depth| [(depth, false), (depth, true)]) {
         let bound = limit(-1).with_depth(depth);
         let mut list = numbered(580, bound);
-        for _ in 0..19 {
-            list.insert(0, &[b'm'; 900], bound);
+        for _ in 0..40 {
+            list.insert(if is_at_front { 0 } else { list.len() }, &[b'm'; 581], bound);
         }
-        for near in 0..12 {
-            let at = if end == 0 { near } else { list.len() - 1 - near };
-            list.set(at, &[b'l'; 5000], bound);
-            check_depth(&list);
+        check_depth(&list);
+        for at in 0..list.len() {
+            let mut cut = list.clone();
+            assert!(cut.set(at, &[b'l'; 4097], bound));
+            check_depth(&cut);
         }
     }
 }
