@@ -158,8 +158,7 @@ fn acl_cat(cx: &mut EngineCx<'_>) -> CmdResult {
     };
     let known = CATEGORIES.into_iter().find(|name| name.as_bytes().eq_ignore_ascii_case(wanted));
     let Some(category) = known else {
-        let wanted = String::from_utf8_lossy(wanted);
-        return Err(ReplyError::Text(format!("ERR Unknown category '{wanted}'").into()));
+        return Err(repeating("ERR Unknown category '", wanted, "'"));
     };
     let rows = cx.engine.registry.rows().iter();
     let names: Vec<&str> = rows
@@ -194,17 +193,20 @@ fn acl_genpass(cx: &mut EngineCx<'_>) -> CmdResult {
     Ok(Flow::Replied)
 }
 
+/// An error that repeats a word of the request, whatever its bytes are.
+fn repeating(before: &str, word: &[u8], after: &str) -> ReplyError {
+    ReplyError::Bytes([before.as_bytes(), word, after.as_bytes()].concat().into())
+}
+
 fn acl_dryrun(cx: &mut EngineCx<'_>) -> CmdResult {
     let user = cx.args.bytes()?;
     if user != b"default" {
-        let user = String::from_utf8_lossy(user);
-        return Err(ReplyError::Text(format!("ERR User '{user}' not found").into()));
+        return Err(repeating("ERR User '", user, "' not found"));
     }
     let command = cx.args.from(3);
     let found = cx.engine.registry.find_called(&command).map(|row| cx.engine.registry.row(row));
     let Some(row) = found.filter(|row| !row.is_container() || command.word_count() == 1) else {
-        let name = String::from_utf8_lossy(command.word(0));
-        return Err(ReplyError::Text(format!("ERR Command '{name}' not found").into()));
+        return Err(repeating("ERR Command '", command.word(0), "' not found"));
     };
     if !row.spec.arity.admits(command.word_count()) {
         return Err(ReplyError::WrongArity(row.full_name.clone()));
